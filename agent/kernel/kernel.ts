@@ -1,0 +1,56 @@
+/** The host's kernel as the agent sees it. `linux.ts` is the real one, `fake.ts` for unit tests. */
+import type { OverlayError } from '../../lib/errors.ts'
+import type { Ip } from '../../lib/ip.ts'
+import type { Item } from '../state/item.ts'
+
+/** Make the object so, whatever it is now; or remove it. Both may be repeated. */
+export type Operation = { readonly do: 'put'; readonly item: Item } | { readonly do: 'delete'; readonly item: Item }
+
+export type OperationResult =
+  /** `rebuilt`: a link had to be made anew, so that what hung on it is gone. */
+  { readonly ok: true; readonly rebuilt: boolean } | { readonly ok: false; readonly error: OverlayError }
+
+/** A network namespace, by what it is. */
+export interface NetnsIdentity {
+  /** SO_NETNS_COOKIE, decimal. */
+  readonly cookie: string
+}
+
+/** An interface of the host that can carry VXLAN. */
+export interface UnderlayInterface {
+  readonly name: string
+  readonly mtu: number
+  readonly addresses: readonly Ip[]
+}
+
+export interface Kernel {
+  /**
+   * All objects that carry our mark and our cluster's uid, as they are now. A
+   * veth's `inside` is not looked at: it is told from the alias alone.
+   */
+  observe(): Promise<readonly ObservedItem[]>
+  /**
+   * Carries out the operations in order and goes on past failures. One result
+   * per operation.
+   */
+  apply(operations: readonly Operation[]): Promise<readonly OperationResult[]>
+  /** @throws OverlayError `not_found`, `invalid` (no namespace), naming the path. */
+  netnsIdentity(path: string): NetnsIdentity
+  /** Interfaces that are up, but for loopback and our own. */
+  underlays(): readonly UnderlayInterface[]
+  /** The source address that the kernel would use towards `destination`, if it has a route. */
+  sourceTowards(destination: Ip): Ip | undefined
+  close(): void
+}
+
+/** A veth as it can be seen from the host. */
+export type ObservedItem = Exclude<Item, { kind: 'veth' }> | ObservedVeth
+
+export interface ObservedVeth {
+  readonly kind: 'veth'
+  readonly name: string
+  readonly mac: string
+  readonly mtu: number
+  readonly alias: string
+  readonly bridge: string
+}

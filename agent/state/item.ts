@@ -1,0 +1,142 @@
+/**
+ * What a host's kernel holds for us, object by object. `plan` says which items
+ * there should be, the kernel which there are, `diff` compares the two.
+ */
+import type { Ip } from '../../lib/ip.ts'
+import type { Mac } from '../../lib/mac.ts'
+import type { Vni } from '../../lib/vni.ts'
+
+/** A network's bridge, `ovbr<vni>`. */
+export interface Bridge {
+  readonly kind: 'bridge'
+  readonly name: string
+  readonly mac: Mac
+  /** Bytes. */
+  readonly mtu: number
+  readonly alias: string
+}
+
+/** A network's VXLAN device, `ovvx<vni>`, a port of its bridge. */
+export interface Vxlan {
+  readonly kind: 'vxlan'
+  readonly name: string
+  readonly mac: Mac
+  readonly mtu: number
+  readonly alias: string
+  readonly bridge: string
+  readonly vni: Vni
+  /** The source address of what it sends. */
+  readonly local: Ip
+  /** UDP destination port. */
+  readonly port: number
+}
+
+/** A local endpoint's veth pair: one end a bridge port, the other in the sandbox. */
+export interface Veth {
+  readonly kind: 'veth'
+  /** The host's end. */
+  readonly name: string
+  readonly mac: Mac
+  readonly mtu: number
+  readonly alias: string
+  readonly bridge: string
+  /** The other end. It is set up once, before the host's end gets its alias. */
+  readonly inside: SandboxInterface
+}
+
+export interface SandboxInterface {
+  /** Where to find the namespace, and the cookie that tells whether it is the one. */
+  readonly netns: string
+  readonly cookie: string
+  readonly ifname: string
+  readonly mac: Mac
+  /** ADDRESS/PREFIX. */
+  readonly addresses: readonly string[]
+  /** Default routes, at most one of each family. */
+  readonly gateways: readonly Ip[]
+}
+
+/** The gateway's address on a bridge. */
+export interface BridgeAddress {
+  readonly kind: 'address'
+  readonly dev: string
+  readonly address: Ip
+  readonly prefix: number
+}
+
+/** Bridge FDB: this MAC is behind this port (a local endpoint's veth). */
+export interface PortEntry {
+  readonly kind: 'port-entry'
+  readonly dev: string
+  readonly mac: Mac
+}
+
+/** Bridge FDB and VXLAN FDB: this MAC is behind that VTEP. */
+export interface RemoteEntry {
+  readonly kind: 'remote-entry'
+  readonly dev: string
+  readonly mac: Mac
+  readonly vtep: Ip
+}
+
+/** The neighbour entry on a bridge from which it answers ARP and ND for a remote endpoint. */
+export interface Neighbour {
+  readonly kind: 'neighbour'
+  readonly dev: string
+  readonly address: Ip
+  readonly mac: Mac
+}
+
+/** Our own nftables table: nothing is forwarded into or out of a bridge of ours. */
+export interface Isolation {
+  readonly kind: 'isolation'
+}
+
+/**
+ * The exception for frames that stay on one bridge: an element of our own
+ * table's set, and an accept rule in every foreign chain that would drop them.
+ */
+export interface BridgePass {
+  readonly kind: 'bridge-pass'
+  readonly bridge: string
+}
+
+export type Item = Isolation | Bridge | Vxlan | BridgePass | BridgeAddress | Veth | PortEntry | RemoteEntry | Neighbour
+
+/** Identifies the kernel object: two items with one id cannot exist at once. */
+export function itemId(item: Item): string {
+  switch (item.kind) {
+    case 'isolation':
+      return 'isolation'
+    case 'bridge':
+    case 'vxlan':
+    case 'veth':
+      return `link ${item.name}`
+    case 'bridge-pass':
+      return `bridge-pass ${item.bridge}`
+    case 'address':
+      return `address ${item.dev} ${item.address}`
+    case 'port-entry':
+    case 'remote-entry':
+      return `fdb ${item.dev} ${item.mac}`
+    case 'neighbour':
+      return `neighbour ${item.dev} ${item.address}`
+  }
+}
+
+/** The link whose removal removes this item too. */
+export function carrierOf(item: Item): string | undefined {
+  switch (item.kind) {
+    case 'address':
+    case 'port-entry':
+    case 'remote-entry':
+    case 'neighbour':
+      return item.dev
+    case 'isolation':
+    case 'bridge':
+    case 'vxlan':
+    case 'veth':
+    case 'bridge-pass':
+      return undefined
+  }
+}

@@ -1,0 +1,48 @@
+/** The one error class of the project, with its closed set of codes. */
+
+export const errorCodes = [
+  'not_found',
+  'already_exists',
+  'invalid',
+  'conflict',
+  'exhausted',
+  'unavailable',
+  'unauthenticated',
+  'permission_denied',
+  'failed_precondition',
+  'deadline',
+  'internal',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+/**
+ * An error that a person can act on: the message says what, why, and what to
+ * do. `code` decides what a program does with it; the cause is kept for the
+ * log.
+ */
+export class OverlayError extends Error {
+  override readonly name = 'OverlayError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  /** Any thrown value as an OverlayError; what is not one becomes `internal`. */
+  static from(thrown: unknown): OverlayError {
+    if (thrown instanceof OverlayError) return thrown
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    return new OverlayError('internal', message, { cause: thrown })
+  }
+}
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return (errorCodes as readonly string[]).includes(text)
+}
+
+/** Whether `thrown` is an OverlayError of that code. */
+export function hasCode(thrown: unknown, code: ErrorCode): thrown is OverlayError {
+  return thrown instanceof OverlayError && thrown.code === code
+}

@@ -1,0 +1,28 @@
+/** What may be a name. */
+import { OverlayError } from './errors.ts'
+
+/**
+ * A DNS label (RFC 1123, 2.1): it becomes part of etcd keys, interface aliases
+ * and host names.
+ * @throws OverlayError `invalid`
+ */
+export function parseName(text: string): string {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text
+  throw new OverlayError(
+    'invalid',
+    `"${text}" is not a name: use 1 to 63 lower-case letters, digits and hyphens, a letter or digit first and last`,
+  )
+}
+
+/**
+ * A network interface's name as Linux takes it (dev_valid_name in
+ * net/core/dev.c), without `%`, which the kernel reads as a pattern.
+ * @throws OverlayError `invalid`
+ */
+export function parseIfname(text: string): string {
+  if (/^[^\s/:%]{1,15}$/.test(text) && text !== '.' && text !== '..') return text
+  throw new OverlayError(
+    'invalid',
+    `"${text}" is not an interface name: 1 to 15 characters without space, "/", ":" and "%"`,
+  )
+}

@@ -1,0 +1,43 @@
+/** The life of a daemon: start the parts, wait for a signal, stop in reverse. */
+import { OverlayError } from './errors.ts'
+import { UsageError } from './options.ts'
+
+export interface Stopping {
+  /** Aborts when the process shall end: every loop hangs on it. */
+  readonly signal: AbortSignal
+  /** Run in reverse order once the signal has aborted. */
+  defer(stop: () => Promise<void> | void): void
+}
+
+/**
+ * Runs `start`, then waits for SIGTERM or SIGINT (or until `start`'s parts end
+ * the process by `fail`), then runs what was deferred, last first. The exit
+ * code is 0 after a signal, 1 after an error, 2 after wrong usage; the error is
+ * one line on standard error. A second signal ends the process at once.
+ */
+export async function runProgram(name: string, start: (stopping: Stopping) => Promise<void>): Promise<void> {
+  const controller = new AbortController()
+  const stops: (() => Promise<void> | void)[] = []
+  const stop = () => (controller.signal.aborted ? process.exit(1) : controller.abort())
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  try {
+    await start({ signal: controller.signal, defer: (action) => stops.push(action) })
+    if (!controller.signal.aborted)
+      await new Promise((resolve) => controller.signal.addEventListener('abort', resolve, { once: true }))
+  } catch (error) {
+    if (!controller.signal.aborted) {
+      process.stderr.write(`${name}: ${describe(error)}\n`)
+      process.exitCode = error instanceof UsageError ? 2 : 1
+    }
+    controller.abort()
+  }
+  for (const action of stops.toReversed()) await Promise.resolve(action()).catch(() => undefined)
+  process.exit()
+}
+
+function describe(thrown: unknown): string {
+  const error = OverlayError.from(thrown)
+  return error.code === 'internal' && error.cause instanceof Error
+    ? (error.cause.stack ?? error.message)
+    : error.message
+}

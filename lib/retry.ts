@@ -1,0 +1,53 @@
+/** The one way to wait and to try again. */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Delays in milliseconds: full jitter over `first`, doubled up to `most`. */
+export interface Backoff {
+  readonly first: number
+  readonly most: number
+}
+
+export const defaultBackoff: Backoff = { first: 50, most: 5_000 }
+
+/** The jittered delay before attempt `attempt` (0 is the first repeat). */
+export function delayBefore(attempt: number, { first, most }: Backoff = defaultBackoff): number {
+  const ceiling = Math.min(most, first * 2 ** Math.min(attempt, 30))
+  return ceiling / 2 + (Math.random() * ceiling) / 2
+}
+
+/**
+ * Waits; returns early, without an error, when `signal` aborts. The timer does
+ * not keep a process alive that has nothing else to do.
+ */
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => undefined)
+}
+
+export interface RetryOptions {
+  readonly signal: AbortSignal
+  readonly backoff?: Backoff
+  /** Whether this error is worth another attempt; default: every one. */
+  readonly worthwhile?: (error: unknown) => boolean
+  /** Told before each wait. */
+  readonly onRetry?: (error: unknown, attempt: number, delay: number) => void
+}
+
+/**
+ * Runs `action` until it succeeds.
+ * @throws what `action` threw last, when the signal aborts or the error is not
+ * worthwhile.
+ */
+export async function retry<T>(action: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+  const { signal, backoff, worthwhile = () => true, onRetry } = options
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await action(attempt)
+    } catch (error) {
+      if (signal.aborted || !worthwhile(error)) throw error
+      const delay = delayBefore(attempt, backoff)
+      onRetry?.(error, attempt, delay)
+      await pause(delay, signal)
+      if (signal.aborted) throw error
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/** Calls our gRPC services with promises and async iterables. */
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type CallOptions as GrpcCallOptions,
+  Metadata,
+} from '@grpc/grpc-js'
+import type { AnyMethod, Init, Method, Service } from '../proto/index.ts'
+import { OverlayError } from './errors.ts'
+import { fromStatus } from './rpc-status.ts'
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+  /** Milliseconds; default: the client's. */
+  readonly timeout?: number
+}
+
+/** A duplex call, as the caller sees it. */
+export interface Duplex<I, O> extends AsyncIterable<O> {
+  send(message: Init<I>): void
+  /** No more will be sent. */
+  end(): void
+}
+
+type Call<M> =
+  M extends Method<infer I, infer O, infer K>
+    ? K extends 'unary'
+      ? (request: Init<I>, options?: CallOptions) => Promise<O>
+      : K extends 'server-stream'
+        ? (request: Init<I>, options?: CallOptions) => AsyncIterable<O>
+        : (options?: CallOptions) => Duplex<I, O>
+    : never
+
+/** A function per method of the service; all reject with OverlayErrors. */
+export type Calls<S extends Service> = { readonly [K in keyof S['methods']]: Call<S['methods'][K]> }
+
+export interface RpcClient {
+  /** The address as it was given. */
+  readonly address: string
+  service<S extends Service>(service: S): Calls<S>
+  close(): void
+}
+
+export interface RpcClientOptions {
+  /** `HOST:PORT` or `unix:PATH`. */
+  readonly address: string
+  readonly credentials: ChannelCredentials
+  /** Deadline of unary calls, in milliseconds. Streams have none. */
+  readonly timeout: number
+}
+
+/** Connects with the first call. Half-open connections are found by keepalive. */
+export function createRpcClient({ address, credentials, timeout }: RpcClientOptions): RpcClient {
+  const client = new Client(address, credentials, {
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+    'grpc.max_receive_message_length': -1,
+    'grpc.max_reconnect_backoff_ms': 2_000,
+    'grpc.enable_http_proxy': 0,
+  })
+  return {
+    address,
+    service<S extends Service>(service: S) {
+      const calls = Object.entries(service.methods).map(([name, method]) => [name, callOf(client, method, timeout)])
+      return Object.fromEntries(calls) as Calls<S>
+    },
+    close: () => client.close(),
+  }
+}
+
+function callOf(client: Client, method: AnyMethod, timeout: number) {
+  if (method.kind === 'unary')
+    return (request: object, options?: CallOptions) => unary(client, method, request, { timeout, ...options })
+  if (method.kind === 'server-stream')
+    return (request: object, options: CallOptions = {}) => {
+      const { input, output, path } = method
+      const call = client.makeServerStreamRequest(path, encoder(input), decoder(output), request, callOptions(options))
+      return received(call, options.signal)
+    }
+  return (options: CallOptions = {}) => duplex(client, method, options)
+}
+
+function unary(client: Client, { path, input, output }: AnyMethod, request: object, options: CallOptions) {
+  return new Promise<unknown>((resolve, reject) => {
+    if (options.signal?.aborted) return reject(new OverlayError('deadline', 'the call was given up'))
+    const call = client.makeUnaryRequest(
+      path,
+      encoder(input),
+      decoder(output),
+      request,
+      new Metadata(),
+      callOptions(options),
+      (error, answer) => {
+        options.signal?.removeEventListener('abort', cancel)
+        if (error) reject(fromStatus(error))
+        else resolve(answer)
+      },
+    )
+    const cancel = () => call.cancel()
+    options.signal?.addEventListener('abort', cancel, { once: true })
+  })
+}
+
+function duplex(client: Client, method: AnyMethod, options: CallOptions): Duplex<unknown, unknown> {
+  const call: ClientDuplexStream<unknown, unknown> = client.makeBidiStreamRequest(
+    method.path,
+    encoder(method.input),
+    decoder(method.output),
+    callOptions(options),
+  )
+  const answers = received(call, options.signal)
+  return {
+    send: (message) => void call.write(message),
+    end: () => call.end(),
+    [Symbol.asyncIterator]: () => answers[Symbol.asyncIterator](),
+  }
+}
+
+/** The stream's messages. Ends quietly when the caller's signal aborts. */
+function received(call: ClientReadableStream<unknown>, signal?: AbortSignal): AsyncIterable<unknown> {
+  const cancel = () => call.cancel()
+  // Without a listener an error between two reads would end the process.
+  call.on('error', () => undefined)
+  if (signal?.aborted) cancel()
+  signal?.addEventListener('abort', cancel, { once: true })
+  return (async function* () {
+    try {
+      yield* call
+    } catch (error) {
+      if (!signal?.aborted) throw fromStatus(error)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      cancel()
+    }
+  })()
+}
+
+function callOptions({ timeout }: CallOptions): GrpcCallOptions {
+  return timeout === undefined ? {} : { deadline: Date.now() + timeout }
+}
+
+function encoder(type: AnyMethod['input']) {
+  return (value: unknown) => Buffer.from(type.encode(value as object))
+}
+
+function decoder(type: AnyMethod['output']) {
+  return (bytes: Buffer) => type.decode(bytes)
+}

@@ -1,0 +1,69 @@
+/** Where each fact is kept in etcd: DESIGN.md's table, in code. */
+
+import type { Ip } from '../lib/ip.ts'
+import type { Mac } from '../lib/mac.ts'
+import {
+  AddressOwner,
+  Cluster,
+  Controller,
+  Endpoint,
+  EndpointRef,
+  type MessageType,
+  Network,
+  Node,
+  ReleasedAddress,
+  Session,
+  VniCursor,
+  VniOwner,
+} from '../proto/index.ts'
+import type { Key, Range } from './store.ts'
+
+export const defaultPrefix = '/overlay/v1/'
+
+export type Keys = ReturnType<typeof createKeys>
+
+/** The key layout below `prefix`, which ends in a slash. */
+export function createKeys(prefix: string) {
+  const key = <T>(type: MessageType<T> | null, ...parts: readonly string[]): Key<T> => ({
+    path: prefix + parts.join('/'),
+    type,
+  })
+  const range = <T>(type: MessageType<T> | null, ...parts: readonly string[]): Range<T> => ({
+    prefix: `${prefix + parts.join('/')}/`,
+    type,
+  })
+  return {
+    prefix,
+    cluster: key(Cluster, 'cluster'),
+    networks: range(Network, 'networks'),
+    network: (name: string) => key(Network, 'networks', name),
+    vni: (vni: number) => key(VniOwner, 'vnis', String(vni)),
+    vnis: range(VniOwner, 'vnis'),
+    vniCursor: key(VniCursor, 'vni-cursor'),
+    allEndpoints: range(Endpoint, 'endpoints'),
+    endpoints: (network: string) => range(Endpoint, 'endpoints', network),
+    endpoint: (network: string, id: string) => key(Endpoint, 'endpoints', network, id),
+    addresses: (network: string) => range(AddressOwner, 'addresses', network),
+    address: (network: string, ip: Ip) => key(AddressOwner, 'addresses', network, ip),
+    names: (network: string) => range(EndpointRef, 'names', network),
+    name: (network: string, name: string) => key(EndpointRef, 'names', network, name),
+    macs: (network: string) => range(EndpointRef, 'macs', network),
+    mac: (network: string, mac: Mac) => key(EndpointRef, 'macs', network, mac),
+    releasedAddresses: (network: string) => range(ReleasedAddress, 'released', network),
+    releasedAddress: (network: string, ip: Ip) => key(ReleasedAddress, 'released', network, ip),
+    placements: (node: string) => range<null>(null, 'placements', node),
+    placement: (node: string, network: string, id: string) => key<null>(null, 'placements', node, network, id),
+    nodes: range(Node, 'nodes'),
+    node: (name: string) => key(Node, 'nodes', name),
+    sessions: range(Session, 'sessions'),
+    session: (node: string) => key(Session, 'sessions', node),
+    controllers: range(Controller, 'controllers'),
+    controller: (id: string) => key(Controller, 'controllers', id),
+    leader: (office: string) => key(Controller, 'leaders', office),
+  }
+}
+
+/** The parts of a path below its range: `['web', '0a1b…']` of an endpoint's key. */
+export function partsBelow(range: Range<unknown>, path: string): readonly string[] {
+  return path.slice(range.prefix.length).split('/')
+}

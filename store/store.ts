@@ -1,0 +1,173 @@
+/** What the store can do: the types that callers see. `connect` makes one. */
+
+import { OverlayError } from '../lib/errors.ts'
+import type { Init, JsonObject, MessageType } from '../proto/index.ts'
+import type { Keys } from './keys.ts'
+
+/** etcd's revision of the whole store. Exact as a number up to 2^53. */
+export type Revision = number
+
+/** One key and what its value is; null: a key without a value. */
+export interface Key<T> {
+  /** The whole key, prefix included. */
+  readonly path: string
+  readonly type: MessageType<T> | null
+}
+
+/** All keys that begin with `prefix`. */
+export interface Range<T> {
+  readonly prefix: string
+  readonly type: MessageType<T> | null
+}
+
+export interface Entry<T> {
+  readonly path: string
+  readonly value: T
+  /** The record as it stands in etcd, with fields of versions newer than ours. */
+  readonly json: JsonObject
+  readonly createRevision: Revision
+  readonly modRevision: Revision
+}
+
+/** A range as it was at one revision. */
+export interface Listing<T> {
+  readonly entries: readonly Entry<T>[]
+  readonly revision: Revision
+}
+
+export interface Page<T> extends Listing<T> {
+  /** Give it to the next call; undefined on the last page. */
+  readonly next: string | undefined
+}
+
+export type Change<T> =
+  | { readonly kind: 'put'; readonly entry: Entry<T> }
+  | { readonly kind: 'delete'; readonly path: string; readonly modRevision: Revision }
+
+/**
+ * What following a range gives: first a snapshot; then changes, each exactly
+ * once and in order, however often the connection breaks; a snapshot again
+ * where history is gone (compacted, another cluster, went back).
+ */
+export type Update<T> =
+  | {
+      readonly kind: 'snapshot'
+      readonly entries: readonly Entry<T>[]
+      readonly revision: Revision
+      /** The store's history is not the one that was followed before. */
+      readonly historyBroken: boolean
+    }
+  | { readonly kind: 'changes'; readonly changes: readonly Change<T>[]; readonly revision: Revision }
+  /** The connection is lost; what was seen stays true until told otherwise. */
+  | { readonly kind: 'lost'; readonly error: OverlayError }
+
+export type Compare =
+  | { readonly on: 'key'; readonly path: string; readonly createRevision: Revision }
+  | { readonly on: 'key'; readonly path: string; readonly modRevision: Revision }
+  | { readonly on: 'range'; readonly prefix: string; readonly emptyOrUnchangedSince: 'empty' | Revision }
+
+export type Write =
+  | { readonly do: 'put'; readonly path: string; readonly value: string; readonly lease: Lease | undefined }
+  | { readonly do: 'delete'; readonly path: string }
+  | { readonly do: 'delete-range'; readonly prefix: string }
+
+/** One transaction: all of `writes`, or, if a compare fails, none. */
+export interface Transaction {
+  readonly compares: readonly Compare[]
+  readonly writes: readonly Write[]
+  /** Read in the same transaction when a compare failed. */
+  readonly otherwise?: readonly Key<unknown>[]
+}
+
+export type Outcome =
+  | { readonly committed: true; readonly revision: Revision }
+  | {
+      readonly committed: false
+      readonly revision: Revision
+      /** The entries of `otherwise`, in its order. */
+      readonly found: readonly (Entry<unknown> | undefined)[]
+    }
+
+/** The answer to a transaction never came: it may have committed, or still will. */
+export class OutcomeUnknownError extends OverlayError {
+  constructor(cause: unknown) {
+    super('unavailable', 'the store did not answer in time; whether the change was made is not known yet', { cause })
+  }
+}
+
+export interface Lease {
+  readonly id: string
+  /** Aborts when the lease is lost: its keys are, or soon will be, gone. */
+  readonly lost: AbortSignal
+  revoke(): Promise<void>
+}
+
+export interface Store {
+  readonly keys: Keys
+  readonly urls: readonly string[]
+  /** @throws OverlayError `unavailable` when no etcd answers in time (all methods). */
+  get<T>(key: Key<T>): Promise<Entry<T> | undefined>
+  /** The whole range at one revision, fetched in pages. */
+  list<T>(range: Range<T>): Promise<Listing<T>>
+  page<T>(range: Range<T>, options: { limit: number; after?: string }): Promise<Page<T>>
+  count(range: Range<unknown>): Promise<number>
+  /**
+   * Sent once, never repeated by itself.
+   * @throws OutcomeUnknownError when it may have committed all the same; any
+   * other error means that nothing was written.
+   */
+  commit(transaction: Transaction): Promise<Outcome>
+  /** Ends when `signal` aborts, never by itself. */
+  follow<T>(range: Range<T>, signal: AbortSignal): AsyncIterable<Update<T>>
+  /** Kept alive until revoked, lost, or the store is closed. */
+  grantLease(ttlSeconds: number): Promise<Lease>
+  /** The store's current revision, and how long the question took. */
+  probe(): Promise<{ revision: Revision; milliseconds: number }>
+  close(): Promise<void>
+}
+
+/** Typed writes and compares, so that a key only ever takes its own record. */
+export const absent = (key: Key<unknown>): Compare => ({ on: 'key', path: key.path, createRevision: 0 })
+export const createdAt = (key: Key<unknown>, createRevision: Revision): Compare => ({
+  on: 'key',
+  path: key.path,
+  createRevision,
+})
+export const unchanged = (entry: { path: string; modRevision: Revision }): Compare => ({
+  on: 'key',
+  path: entry.path,
+  modRevision: entry.modRevision,
+})
+/** Nothing in the range was written after `revision` (deletions do not count). */
+export const rangeUnchanged = (range: Range<unknown>, revision: Revision): Compare => ({
+  on: 'range',
+  prefix: range.prefix,
+  emptyOrUnchangedSince: revision,
+})
+export const rangeEmpty = (range: Range<unknown>): Compare => ({
+  on: 'range',
+  prefix: range.prefix,
+  emptyOrUnchangedSince: 'empty',
+})
+
+export interface PutOptions<T> {
+  readonly lease?: Lease | undefined
+  /** The entry that this one replaces: fields that we do not know survive. */
+  readonly over?: Entry<T> | undefined
+}
+
+export function put<T>(key: Key<T>, value: Init<T>, { lease, over }: PutOptions<T> = {}): Write {
+  return { do: 'put', path: key.path, value: encodeRecord(key.type, value, over?.json), lease }
+}
+export const remove = (key: Key<unknown>): Write => ({ do: 'delete', path: key.path })
+export const removeRange = (range: Range<unknown>): Write => ({ do: 'delete-range', prefix: range.prefix })
+
+function encodeRecord<T>(type: MessageType<T> | null, value: Init<T>, over: JsonObject | undefined): string {
+  if (!type) return ''
+  const json = type.toJson(value)
+  if (!over) return JSON.stringify(json)
+  // What we know of the old record is dropped and written anew; the rest stays.
+  const known = Object.keys(type.create() as object)
+  const kept = Object.fromEntries(Object.entries(over).filter(([field]) => !known.includes(field)))
+  return JSON.stringify({ ...kept, ...json })
+}
