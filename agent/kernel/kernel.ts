@@ -1,10 +1,10 @@
 /** The host's kernel as the agent sees it. `linux.ts` is the real one, `fake.ts` for unit tests. */
 import type { OverlayError } from '../../lib/errors.ts'
 import type { Ip } from '../../lib/ip.ts'
-import type { Item } from '../state/item.ts'
+import type { AnyItem, Item, ObservedItem } from '../state/item.ts'
 
 /** Make the object so, whatever it is now; or remove it. Both may be repeated. */
-export type Operation = { readonly do: 'put'; readonly item: Item } | { readonly do: 'delete'; readonly item: Item }
+export type Operation = { readonly do: 'put'; readonly item: Item } | { readonly do: 'delete'; readonly item: AnyItem }
 
 export type OperationResult =
   /** `rebuilt`: a link had to be made anew, so that what hung on it is gone. */
@@ -41,16 +41,4 @@ export interface Kernel {
   /** The source address that the kernel would use towards `destination`, if it has a route. */
   sourceTowards(destination: Ip): Ip | undefined
   close(): void
-}
-
-/** A veth as it can be seen from the host. */
-export type ObservedItem = Exclude<Item, { kind: 'veth' }> | ObservedVeth
-
-export interface ObservedVeth {
-  readonly kind: 'veth'
-  readonly name: string
-  readonly mac: string
-  readonly mtu: number
-  readonly alias: string
-  readonly bridge: string
 }

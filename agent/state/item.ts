@@ -103,8 +103,28 @@ export interface BridgePass {
 
 export type Item = Isolation | Bridge | Vxlan | BridgePass | BridgeAddress | Veth | PortEntry | RemoteEntry | Neighbour
 
+/** A veth as it can be seen from the host: its alias tells what is inside. */
+export interface ObservedVeth {
+  readonly kind: 'veth'
+  readonly name: string
+  readonly mac: string
+  readonly mtu: number
+  readonly alias: string
+  readonly bridge: string
+}
+
+/**
+ * An object as it was found. `partial`: it is ours, but not whole (half of its
+ * entries are missing, or a setting that no field tells is not as we make it): a
+ * put makes it whole, a delete removes what is there. A link that was never
+ * finished has an empty alias too.
+ */
+export type ObservedItem = (Exclude<Item, Veth> | ObservedVeth) & { readonly partial?: true }
+
+export type AnyItem = Item | ObservedItem
+
 /** Identifies the kernel object: two items with one id cannot exist at once. */
-export function itemId(item: Item): string {
+export function itemId(item: AnyItem): string {
   switch (item.kind) {
     case 'isolation':
       return 'isolation'
@@ -125,7 +145,7 @@ export function itemId(item: Item): string {
 }
 
 /** The link whose removal removes this item too. */
-export function carrierOf(item: Item): string | undefined {
+export function carrierOf(item: AnyItem): string | undefined {
   switch (item.kind) {
     case 'address':
     case 'port-entry':

@@ -1,0 +1,84 @@
+/** IP addresses of links (RTM_NEWADDR and its kin; linux/if_addr.h). */
+import { familyOf, type Ip, ipBytes } from '../../lib/ip.ts'
+import { bytes, readAttributes, u32 } from './attributes.ts'
+import { addressFamily, readIp } from './byte-addresses.ts'
+import type { NetlinkSocket, Task } from './netlink-socket.ts'
+import {
+  AF_UNSPEC,
+  IFA_ADDRESS,
+  IFA_F_NODAD,
+  IFA_FLAGS,
+  IFA_LOCAL,
+  NLM_F_CREATE,
+  NLM_F_REPLACE,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RTM_DELADDR,
+  RTM_GETADDR,
+  RTM_NEWADDR,
+} from './rtnetlink.ts'
+
+export interface LinkAddress {
+  readonly index: number
+  readonly address: Ip
+  readonly prefix: number
+  /** Valid on that link alone (fe80::/10, 169.254.0.0/16 by habit). */
+  readonly linkLocal: boolean
+}
+
+/**
+ * Adds the address, or renews it. No duplicate address detection: that an
+ * address is used once is IPAM's to prove, and it would delay the first packet.
+ */
+export function putAddress(index: number, address: Ip, prefix: number, device: string): Task {
+  const nodad = familyOf(address) === 6 ? [u32(IFA_FLAGS, IFA_F_NODAD)] : []
+  return {
+    ...addressTask(RTM_NEWADDR, index, address, prefix),
+    flags: NLM_F_CREATE | NLM_F_REPLACE,
+    attributes: [bytes(IFA_LOCAL, ipBytes(address)), bytes(IFA_ADDRESS, ipBytes(address)), ...nodad],
+    what: `add address ${address}/${prefix} to ${device}`,
+  }
+}
+
+export function deleteAddress(index: number, address: Ip, prefix: number, device: string): Task {
+  return {
+    ...addressTask(RTM_DELADDR, index, address, prefix),
+    what: `remove address ${address}/${prefix} from ${device}`,
+  }
+}
+
+/** @throws OverlayError */
+export function dumpAddresses(socket: NetlinkSocket): LinkAddress[] {
+  return socket.dump(
+    { type: RTM_GETADDR, flags: 0, header: addressHeader(AF_UNSPEC, 0, 0), attributes: [], what: 'list the addresses' },
+    decodeAddress,
+  )
+}
+
+export function decodeAddress(payload: Buffer): LinkAddress | undefined {
+  const found = readAttributes(payload.subarray(8))
+  // On a point-to-point link IFA_ADDRESS is the other end's; IPv6 has no IFA_LOCAL otherwise.
+  const address = readIp(found.get(IFA_LOCAL) ?? found.get(IFA_ADDRESS))
+  if (!address) return undefined
+  return {
+    index: payload.readUInt32LE(4),
+    address,
+    prefix: payload.readUInt8(1),
+    linkLocal: payload.readUInt8(3) === RT_SCOPE_LINK,
+  }
+}
+
+function addressTask(type: number, index: number, address: Ip, prefix: number) {
+  const header = addressHeader(addressFamily(address), prefix, index)
+  return { type, flags: 0, header, attributes: [bytes(IFA_LOCAL, ipBytes(address))] }
+}
+
+/** struct ifaddrmsg */
+function addressHeader(family: number, prefix: number, index: number): Buffer {
+  const header = Buffer.alloc(8)
+  header.writeUInt8(family, 0)
+  header.writeUInt8(prefix, 1)
+  header.writeUInt8(RT_SCOPE_UNIVERSE, 3)
+  header.writeUInt32LE(index, 4)
+  return header
+}

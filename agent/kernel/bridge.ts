@@ -1,0 +1,30 @@
+/** A network's bridge. */
+import { writeFileSync } from 'node:fs'
+import { OverlayError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Bridge } from '../state/item.ts'
+import type { Host } from './host.ts'
+import { acceptsRouters, bridgeInfo } from './link-settings.ts'
+import { createLink, findLink } from './links.ts'
+import { markLink, settleLink } from './settle-link.ts'
+
+/** @throws OverlayError */
+export function putBridge({ socket, owned, log }: Host, { name, mac, mtu, alias }: Bridge): void {
+  const found = findLink(socket, name)
+  if (found) owned.claim(found, 'bridge')
+  // The MTU is set afterwards: only then does the bridge keep it whatever its ports have.
+  const link = found ?? createLink(socket, 'bridge', { name, mac }, bridgeInfo)
+  if (acceptsRouters(link)) ignoreRouters(name, log)
+  settleLink(socket, link, { mac, mtu, info: bridgeInfo })
+  markLink(socket, link, alias)
+}
+
+/** There is no netlink message for it. Node writes this in the calling thread, so in its namespace. */
+function ignoreRouters(name: string, log: Logger): void {
+  const path = `/proc/sys/net/ipv6/conf/${name}/accept_ra`
+  try {
+    writeFileSync(path, '0')
+  } catch (error) {
+    log.warn({ err: OverlayError.from(error), path }, 'cannot write 0: a workload may give this host an IPv6 route')
+  }
+}

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { OverlayError } from '../../lib/errors.ts'
+import type { Item } from '../state/item.ts'
+import { FakeKernel } from './fake.ts'
+import { testNetwork } from './test-network.ts'
+
+const network = testNetwork('web', 9, '192.0.2.1')
+const { veth, entry } = network.local(2, '/run/netns/two', '17')
+
+function kernelWith(...items: Item[]) {
+  const kernel = new FakeKernel()
+  kernel.sandboxes.set('/run/netns/two', '17')
+  const apply = (what: 'put' | 'delete', ...some: Item[]) => kernel.apply(some.map((item) => ({ do: what, item })))
+  return apply('put', ...items).then(() => ({ kernel, apply }))
+}
+
+test('what hangs on a link goes with it', async () => {
+  const { kernel, apply } = await kernelWith(...network.items, veth, entry, ...network.remote(3, '192.0.2.2'))
+  expect(kernel.text().split('\n')).toHaveLength(11)
+  await apply('delete', veth, network.bridge)
+  expect(
+    kernel
+      .text()
+      .split('\n')
+      .map((line) => line.split(' ')[0]),
+  ).toEqual(['bridge-pass', 'fdb', 'isolation:', 'link'])
+})
+
+test('refuses what the real one would', async () => {
+  const { kernel, apply } = await kernelWith(...network.items)
+  expect(await apply('put', { ...entry, dev: 'ove9' })).toMatchObject([{ ok: false, error: { code: 'not_found' } }])
+  const gone = { ...veth, inside: { ...veth.inside, cookie: '18' } }
+  expect(await apply('put', gone)).toMatchObject([{ ok: false, error: { code: 'not_found' } }])
+  kernel.failure = ({ item }) => (item.kind === 'veth' ? new OverlayError('internal', 'no') : undefined)
+  expect(await apply('put', veth, network.bridge)).toMatchObject([{ ok: false }, { ok: true }])
+  expect(() => kernel.netnsIdentity('/run/netns/none')).toThrow('there is no network namespace /run/netns/none')
+})
+
+test('a veth is seen from outside; one of another endpoint is made anew', async () => {
+  const { kernel, apply } = await kernelWith(...network.items, veth, entry)
+  expect((await kernel.observe()).find(({ kind }) => kind === 'veth')).not.toHaveProperty('inside')
+  expect(await apply('put', veth)).toEqual([{ ok: true, rebuilt: false }])
+  expect(await apply('put', { ...veth, alias: `${veth.alias}x` })).toEqual([{ ok: true, rebuilt: true }])
+  expect(kernel.text()).not.toContain('port-entry')
+})

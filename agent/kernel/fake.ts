@@ -1,0 +1,97 @@
+/** A kernel in memory, for unit tests. It refuses what the real one would. */
+import { OverlayError } from '../../lib/errors.ts'
+import type { Ip } from '../../lib/ip.ts'
+import { type AnyItem, carrierOf, type Item, itemId, type ObservedItem } from '../state/item.ts'
+import type { Kernel, NetnsIdentity, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
+
+export class FakeKernel implements Kernel {
+  /** By itemId. A test may add or take away, as somebody else would. */
+  readonly items = new Map<string, AnyItem>()
+  /** All that was asked for, in order. */
+  readonly operations: Operation[] = []
+  /** Cookies by path. */
+  readonly sandboxes = new Map<string, string>()
+  /** Makes operations fail. */
+  failure: (operation: Operation) => OverlayError | undefined = () => undefined
+  underlayInterfaces: readonly UnderlayInterface[] = []
+  source: (destination: Ip) => Ip | undefined = () => undefined
+
+  observe(): Promise<readonly ObservedItem[]> {
+    return Promise.resolve(Array.from(this.items.values(), observed))
+  }
+
+  apply(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
+    return Promise.resolve(operations.map((operation) => this.#applyOne(operation)))
+  }
+
+  netnsIdentity(path: string): NetnsIdentity {
+    const cookie = this.sandboxes.get(path)
+    if (cookie === undefined) throw new OverlayError('not_found', `there is no network namespace ${path}`)
+    return { cookie }
+  }
+
+  underlays(): readonly UnderlayInterface[] {
+    return this.underlayInterfaces
+  }
+
+  sourceTowards(destination: Ip): Ip | undefined {
+    return this.source(destination)
+  }
+
+  close(): void {}
+
+  /** The whole state, an item a line, sorted by id. */
+  text(): string {
+    return [...this.items.values()].map(itemText).toSorted().join('\n')
+  }
+
+  #applyOne(operation: Operation): OperationResult {
+    this.operations.push(operation)
+    const error = this.failure(operation) ?? (operation.do === 'put' ? this.#refusal(operation.item) : undefined)
+    if (error) return { ok: false, error }
+    const { item } = operation
+    const before = this.items.get(itemId(item))
+    if (operation.do === 'delete') {
+      this.#remove(item)
+      return { ok: true, rebuilt: false }
+    }
+    const rebuilt = before !== undefined && isRebuilt(before, operation.item)
+    if (rebuilt) this.#remove(before)
+    this.items.set(itemId(item), item)
+    return { ok: true, rebuilt }
+  }
+
+  #refusal(item: Item): OverlayError | undefined {
+    const needed = 'bridge' in item && item.kind !== 'bridge-pass' ? item.bridge : carrierOf(item)
+    if (needed !== undefined && !this.items.has(`link ${needed}`))
+      return new OverlayError('not_found', `there is no link ${needed}`)
+    if (item.kind !== 'veth' || this.sandboxes.get(item.inside.netns) === item.inside.cookie) return undefined
+    const before = this.items.get(itemId(item))
+    // What is plugged in already does not need to be found.
+    if (before?.kind === 'veth' && before.alias === item.alias) return undefined
+    return new OverlayError('not_found', `the sandbox is gone: ${item.inside.netns}`)
+  }
+
+  #remove(item: AnyItem): void {
+    this.items.delete(itemId(item))
+    if (!('name' in item)) return
+    for (const [id, other] of this.items) if (carrierOf(other) === item.name) this.items.delete(id)
+  }
+}
+
+/** As in the real kernel: these cannot be changed in place. */
+function isRebuilt(before: AnyItem, item: Item): boolean {
+  if (before.kind === 'vxlan' && item.kind === 'vxlan') return before.vni !== item.vni || before.port !== item.port
+  return before.kind === 'veth' && item.kind === 'veth' && before.alias !== item.alias
+}
+
+function observed(item: AnyItem): ObservedItem {
+  if (item.kind !== 'veth') return item
+  const { kind, name, mac, mtu, alias, bridge } = item
+  return { kind, name, mac, mtu, alias, bridge }
+}
+
+function itemText(item: AnyItem): string {
+  const fields = Object.entries(item).filter(([field]) => field !== 'inside')
+  return `${itemId(item)}: ${fields.map(([field, value]) => `${field}=${String(value)}`).join(' ')}`
+}

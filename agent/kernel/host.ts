@@ -1,0 +1,13 @@
+/** What all kernel work on this host shares. */
+import type { Logger } from '../../lib/log.ts'
+import type { NetlinkSocket } from './netlink-socket.ts'
+import type { Namespaces } from './netns.ts'
+import type { Ownership } from './ownership.ts'
+
+export interface Host {
+  /** In the host's namespace. */
+  readonly socket: NetlinkSocket
+  readonly namespaces: Namespaces
+  readonly owned: Ownership
+  readonly log: Logger
+}

@@ -1,0 +1,223 @@
+/** Links (RTM_NEWLINK and its kin; linux/if_link.h): any kind of interface. */
+import { hasCode, OverlayError } from '../../lib/errors.ts'
+import { type Mac, macBytes } from '../../lib/mac.ts'
+import {
+  type Attribute,
+  type Attributes,
+  bytes,
+  nest,
+  none,
+  readAttributes,
+  readText,
+  readU8,
+  readU32,
+  text,
+  u8,
+  u32,
+} from './attributes.ts'
+import { readMac } from './byte-addresses.ts'
+import type { NetlinkSocket, Task } from './netlink-socket.ts'
+import {
+  AF_INET6,
+  DEVCONF_ACCEPT_RA,
+  IFF_LOOPBACK,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_AF_SPEC,
+  IFLA_EXT_MASK,
+  IFLA_IFALIAS,
+  IFLA_IFNAME,
+  IFLA_INET6_ADDR_GEN_MODE,
+  IFLA_INET6_CONF,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_INFO_SLAVE_DATA,
+  IFLA_INFO_SLAVE_KIND,
+  IFLA_LINK,
+  IFLA_LINKINFO,
+  IFLA_MASTER,
+  IFLA_MTU,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  RTEXT_FILTER_SKIP_STATS,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+} from './rtnetlink.ts'
+
+export interface Link {
+  readonly index: number
+  readonly name: string
+  /** `bridge`, `vxlan`, `veth`, …; empty for hardware. */
+  readonly kind: string
+  readonly up: boolean
+  readonly loopback: boolean
+  readonly mac: Mac | undefined
+  readonly mtu: number
+  /** Empty when there is none. */
+  readonly alias: string
+  /** The bridge's index; 0 when there is none. */
+  readonly master: number
+  /** A veth's other end, in whichever namespace. */
+  readonly peer: number
+  /** How link-local addresses are made; undefined where the link has no IPv6. */
+  readonly addrGenMode: number | undefined
+  readonly acceptRa: number | undefined
+  /** The kind's own attributes. */
+  readonly info: Attributes
+  /** As a bridge's port. */
+  readonly port: Attributes
+}
+
+/** What to set; only what is given is touched. */
+export interface LinkSettings {
+  readonly name?: string
+  readonly mac?: Mac
+  readonly mtu?: number
+  readonly alias?: string
+  readonly master?: number
+  readonly addrGenMode?: number
+  readonly up?: true
+}
+
+/** struct ifinfomsg */
+export function linkHeader(index: number, up = false): Buffer {
+  const header = Buffer.alloc(16)
+  header.writeInt32LE(index, 4)
+  header.writeUInt32LE(up ? IFF_UP : 0, 8)
+  header.writeUInt32LE(up ? IFF_UP : 0, 12)
+  return header
+}
+
+export function linkAttributes({ name, mac, mtu, alias, master, addrGenMode }: LinkSettings): Attribute[] {
+  const attributes: Attribute[] = []
+  if (name !== undefined) attributes.push(text(IFLA_IFNAME, name))
+  if (mac !== undefined) attributes.push(bytes(IFLA_ADDRESS, macBytes(mac)))
+  if (mtu !== undefined) attributes.push(u32(IFLA_MTU, mtu))
+  if (alias !== undefined) attributes.push(text(IFLA_IFALIAS, alias))
+  if (master !== undefined) attributes.push(u32(IFLA_MASTER, master))
+  if (addrGenMode !== undefined)
+    attributes.push(nest(IFLA_AF_SPEC, [nest(AF_INET6, [u8(IFLA_INET6_ADDR_GEN_MODE, addrGenMode)])]))
+  return attributes
+}
+
+/** The link of that name, if there is one. @throws OverlayError */
+export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
+  return findBy(socket, linkHeader(0), [text(IFLA_IFNAME, name)], `look for link ${name}`)
+}
+
+/** @throws OverlayError */
+export function findLinkByIndex(socket: NetlinkSocket, index: number): Link | undefined {
+  return findBy(socket, linkHeader(index), [], `look for link number ${index}`)
+}
+
+/** @throws OverlayError */
+export function dumpLinks(socket: NetlinkSocket): Link[] {
+  const task = { type: RTM_GETLINK, flags: 0, header: linkHeader(0), attributes: [withoutStatistics] }
+  return socket.dump({ ...task, what: 'list the links' }, decodeLink)
+}
+
+/**
+ * Makes a link of a kind and reads it back. A peer's attributes are part of
+ * `info`.
+ * @throws OverlayError `already_exists`, …
+ */
+export function createLink(
+  socket: NetlinkSocket,
+  kind: string,
+  settings: LinkSettings & { readonly name: string },
+  info: readonly Attribute[],
+): Link {
+  const what = `create ${kind} ${settings.name}`
+  socket.request({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    header: linkHeader(0),
+    attributes: [
+      ...linkAttributes(settings),
+      nest(IFLA_LINKINFO, [text(IFLA_INFO_KIND, kind), nest(IFLA_INFO_DATA, info)]),
+    ],
+    what,
+  })
+  const link = findLink(socket, settings.name)
+  if (!link) throw new OverlayError('unavailable', `cannot ${what}: somebody removed it at once`)
+  return link
+}
+
+/** @throws OverlayError */
+export function changeLink(socket: NetlinkSocket, link: Link, settings: LinkSettings): void {
+  socket.request(changeTask(link, settings, []))
+}
+
+/** Sets attributes of the link's kind. @throws OverlayError */
+export function changeLinkInfo(socket: NetlinkSocket, link: Link, info: readonly Attribute[]): void {
+  const linkInfo = nest(IFLA_LINKINFO, [text(IFLA_INFO_KIND, link.kind), nest(IFLA_INFO_DATA, info)])
+  socket.request(changeTask(link, {}, [linkInfo]))
+}
+
+/** Sets attributes of a link as a port of its bridge, which must be its master already. @throws OverlayError */
+export function changeBridgePort(socket: NetlinkSocket, link: Link, port: readonly Attribute[]): void {
+  const linkInfo = nest(IFLA_LINKINFO, [text(IFLA_INFO_SLAVE_KIND, 'bridge'), nest(IFLA_INFO_SLAVE_DATA, port)])
+  socket.request(changeTask(link, {}, [linkInfo]))
+}
+
+/** Of a veth it takes both ends. One that is gone already is no error. @throws OverlayError */
+export function removeLink(socket: NetlinkSocket, { index, name }: Link): void {
+  try {
+    const task = { type: RTM_DELLINK, flags: 0, header: linkHeader(index), attributes: [] }
+    socket.request({ ...task, what: `delete link ${name}` })
+  } catch (error) {
+    if (!hasCode(error, 'not_found')) throw error
+  }
+}
+
+export function decodeLink(payload: Buffer): Link {
+  const flags = payload.readUInt32LE(8)
+  const found = readAttributes(payload.subarray(16))
+  const linkInfo = readAttributes(found.get(IFLA_LINKINFO))
+  const inet6 = readAttributes(readAttributes(found.get(IFLA_AF_SPEC)).get(AF_INET6))
+  const isPort = readText(linkInfo.get(IFLA_INFO_SLAVE_KIND)) === 'bridge'
+  return {
+    index: payload.readInt32LE(4),
+    name: readText(found.get(IFLA_IFNAME)),
+    kind: readText(linkInfo.get(IFLA_INFO_KIND)),
+    up: (flags & IFF_UP) !== 0,
+    loopback: (flags & IFF_LOOPBACK) !== 0,
+    mac: readMac(found.get(IFLA_ADDRESS)),
+    mtu: readU32(found.get(IFLA_MTU)) ?? 0,
+    alias: readText(found.get(IFLA_IFALIAS)),
+    master: readU32(found.get(IFLA_MASTER)) ?? 0,
+    peer: readU32(found.get(IFLA_LINK)) ?? 0,
+    addrGenMode: readU8(inet6.get(IFLA_INET6_ADDR_GEN_MODE)),
+    acceptRa: readU32(inet6.get(IFLA_INET6_CONF)?.subarray(4 * DEVCONF_ACCEPT_RA)),
+    info: copied(readAttributes(linkInfo.get(IFLA_INFO_DATA))),
+    port: isPort ? copied(readAttributes(linkInfo.get(IFLA_INFO_SLAVE_DATA))) : none,
+  }
+}
+
+const withoutStatistics = u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+
+function findBy(socket: NetlinkSocket, header: Buffer, by: readonly Attribute[], what: string): Link | undefined {
+  const task: Task = { type: RTM_GETLINK, flags: 0, header, attributes: [...by, withoutStatistics], what }
+  try {
+    return decodeLink(socket.get(task))
+  } catch (error) {
+    if (hasCode(error, 'not_found')) return undefined
+    throw error
+  }
+}
+
+function changeTask(link: Link, settings: LinkSettings, more: readonly Attribute[]): Task {
+  return {
+    type: RTM_NEWLINK,
+    flags: 0,
+    header: linkHeader(link.index, settings.up),
+    attributes: [...linkAttributes(settings), ...more],
+    what: `change ${link.kind} ${link.name}`,
+  }
+}
+
+/** The receive buffer is used again: keep values of our own. */
+function copied(attributes: Attributes): Attributes {
+  return new Map(Array.from(attributes, ([type, value]) => [type, Buffer.from(value)]))
+}

@@ -1,0 +1,142 @@
+/** The real kernel: rtnetlink for links and entries, nftables for the firewall. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { OverlayError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { AnyItem, BridgeAddress } from '../state/item.ts'
+import { deleteAddress, dumpAddresses, putAddress } from './addresses.ts'
+import { putBridge } from './bridge.ts'
+import { applyEntries, entriesAtOnce, isEntryOperation } from './entries.ts'
+import { createFirewall, isFirewallOperation } from './firewall.ts'
+import type { Host } from './host.ts'
+import type { Kernel, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
+import { dumpLinks, findLink, removeLink } from './links.ts'
+import { NetlinkSocket } from './netlink-socket.ts'
+import { openNamespaces } from './netns.ts'
+import { observeLinks } from './observe.ts'
+import { ownership } from './ownership.ts'
+import { sourceTowards } from './routes.ts'
+import { bridgeIndex } from './settle-link.ts'
+import { putVeth } from './veth.ts'
+import { putVxlan } from './vxlan.ts'
+
+export interface LinuxKernelOptions {
+  /** Objects of other clusters' agents are not ours. */
+  readonly clusterUid: string
+  readonly log: Logger
+}
+
+/**
+ * Works on the network namespace that the calling thread is in. Everything but
+ * the firewall is synchronous; a long apply lets others run between batches.
+ * @throws OverlayError when not permitted (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)
+ */
+export function createLinuxKernel({ clusterUid, log }: LinuxKernelOptions): Kernel {
+  const namespaces = openNamespaces()
+  const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), log }
+  const firewall = createFirewall(log)
+
+  async function applyGroup(group: readonly Operation[]): Promise<readonly OperationResult[]> {
+    if (group.every(isFirewallOperation)) return firewall.apply(group)
+    if (group.every(isEntryOperation)) return applyEntries(host, group)
+    return group.map((operation) => applyOne(host, operation))
+  }
+
+  return {
+    observe: async () => [...observeLinks(host), ...(await firewall.observe())],
+    async apply(operations) {
+      const results: OperationResult[] = []
+      for (const group of groups(operations)) {
+        if (results.length > 0) await nextTurn()
+        results.push(...(await applyGroup(group)))
+      }
+      return results
+    },
+    netnsIdentity: (path) => namespaces.identity(path),
+    underlays: () => underlays(host),
+    sourceTowards: (destination) => sourceTowards(host.socket, destination),
+    close() {
+      host.socket.close()
+      namespaces.close()
+    },
+  }
+}
+
+/** Neighbouring operations that are carried out together, in the order given. */
+export function groups(operations: readonly Operation[]): Operation[][] {
+  const found: Operation[][] = []
+  for (const operation of operations) {
+    const last = found.at(-1)
+    const before = last?.at(-1)
+    const fits =
+      before !== undefined &&
+      ((isFirewallOperation(before) && isFirewallOperation(operation)) ||
+        (isEntryOperation(before) && isEntryOperation(operation) && (last?.length ?? 0) < entriesAtOnce))
+    if (last && fits) last.push(operation)
+    else found.push([operation])
+  }
+  return found
+}
+
+function applyOne(host: Host, operation: Operation): OperationResult {
+  try {
+    const rebuilt = operation.do === 'put' ? put(host, operation.item) : remove(host, operation.item)
+    return { ok: true, rebuilt }
+  } catch (error) {
+    return { ok: false, error: OverlayError.from(error) }
+  }
+}
+
+/** @returns whether a link was made anew. */
+function put(host: Host, item: Extract<Operation, { do: 'put' }>['item']): boolean {
+  switch (item.kind) {
+    case 'bridge':
+      putBridge(host, item)
+      return false
+    case 'vxlan':
+      return putVxlan(host, item)
+    case 'veth':
+      return putVeth(host, item)
+    case 'address':
+      putBridgeAddress(host, item)
+      return false
+    case 'isolation':
+    case 'bridge-pass':
+    case 'port-entry':
+    case 'remote-entry':
+    case 'neighbour':
+      throw new OverlayError('internal', `${item.kind} is applied in groups`)
+  }
+}
+
+function remove({ socket, owned }: Host, item: AnyItem): boolean {
+  const link = findLink(socket, 'name' in item ? item.name : 'dev' in item ? item.dev : '')
+  // What is not ours is none of the things that we were to remove.
+  if (!link || !(owned.isOurs(link) || owned.isHalfMade(link))) return false
+  if (item.kind !== 'address') removeLink(socket, link)
+  else {
+    const { address, prefix, dev } = item
+    const [error] = socket.batch([deleteAddress(link.index, address, prefix, dev)])
+    if (error && error.code !== 'not_found') throw error
+  }
+  return false
+}
+
+/** One prefix length only: another one of the same address would be a second address. */
+function putBridgeAddress({ socket, owned }: Host, { dev, address, prefix }: BridgeAddress): void {
+  const index = bridgeIndex(socket, owned, dev)
+  for (const other of dumpAddresses(socket))
+    if (other.index === index && other.address === address && other.prefix !== prefix)
+      socket.request(deleteAddress(index, address, other.prefix, dev))
+  socket.request(putAddress(index, address, prefix, dev))
+}
+
+function underlays({ socket, owned }: Host): UnderlayInterface[] {
+  const addresses = dumpAddresses(socket)
+  return dumpLinks(socket)
+    .filter((link) => link.up && !link.loopback && !owned.isOurs(link) && !owned.isHalfMade(link))
+    .map(({ index, name, mtu }) => ({
+      name,
+      mtu,
+      addresses: addresses.filter((one) => one.index === index && !one.linkLocal).map(({ address }) => address),
+    }))
+}

@@ -1,0 +1,196 @@
+/**
+ * A NETLINK_ROUTE socket. Everything is synchronous: rtnetlink works while
+ * `send` runs, so that when it returns the answer is waiting.
+ */
+import { closeSync } from 'node:fs'
+import { OverlayError } from '../../lib/errors.ts'
+import { netlinkError } from './netlink-error.ts'
+import {
+  type Acknowledgement,
+  decodeAcknowledgement,
+  decodeMessages,
+  encodeMessage,
+  type Message,
+  type Request,
+} from './netlink-message.ts'
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from './rtnetlink.ts'
+import {
+  AF_NETLINK,
+  getSocketOption,
+  openSocket,
+  receive,
+  SOCK_RAW,
+  SystemError,
+  send,
+  setSocketOption,
+} from './syscalls.ts'
+
+const NETLINK_ROUTE = 0
+const SOL_SOCKET = 1
+const SO_RCVTIMEO = 20
+const SO_SNDBUFFORCE = 32
+const SO_RCVBUFFORCE = 33
+const SO_NETNS_COOKIE = 71
+const SOL_NETLINK = 270
+const NETLINK_CAP_ACK = 10
+const NETLINK_EXT_ACK = 11
+
+/** Holds the answers of a whole batch, even if every message of it fails with words. */
+const receiveBuffer = 4 * 1024 * 1024
+const sendBuffer = 1024 * 1024
+/** The kernel fills dumps in pieces of up to 32 KiB when it is given that much. */
+const datagramLength = 64 * 1024
+const answerSeconds = 10
+const dumpAttempts = 10
+
+/** The most messages that `batch` sends at once. */
+export const batchLength = 200
+
+/** A request and what it is for, in the words of an error message: `add route …`. */
+export interface Task extends Request {
+  readonly what: string
+}
+
+export class NetlinkSocket {
+  readonly #descriptor: number
+  readonly #datagram = Buffer.allocUnsafe(datagramLength)
+  #sequence = 0
+
+  /** Opens it in the calling thread's network namespace, where it stays. @throws OverlayError */
+  constructor() {
+    this.#descriptor = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+    try {
+      this.#configure()
+    } catch (error) {
+      this.close()
+      throw OverlayError.from(error)
+    }
+  }
+
+  /** SO_NETNS_COOKIE of the namespace that the socket is in, decimal. @throws OverlayError */
+  netnsCookie(): string {
+    try {
+      return getSocketOption(this.#descriptor, SOL_SOCKET, SO_NETNS_COOKIE, 8).readBigUInt64LE(0).toString()
+    } catch (error) {
+      throw new OverlayError(
+        'failed_precondition',
+        'this kernel has no SO_NETNS_COOKIE: Linux 5.14 or newer is needed',
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+
+  /** @throws OverlayError naming the task, with the kernel's words. */
+  request(task: Task): void {
+    const [error] = this.batch([task])
+    if (error) throw error
+  }
+
+  /**
+   * Carries out up to `batchLength` tasks, in order and past failures, for one
+   * `send`. @returns the error of each, or undefined where it succeeded.
+   */
+  batch(tasks: readonly Task[]): (OverlayError | undefined)[] {
+    const first = this.#sequence + 1
+    const last = first + tasks.length - 1
+    this.#sequence = last
+    // Success is only told of the last one; a failure is told of each.
+    const messages = tasks.map((task, at) => {
+      const flags = task.flags | NLM_F_REQUEST | (first + at === last ? NLM_F_ACK : 0)
+      return encodeMessage({ ...task, flags }, first + at)
+    })
+    const errors: (OverlayError | undefined)[] = tasks.map(() => undefined)
+    if (tasks.length === 0) return errors
+    send(this.#descriptor, Buffer.concat(messages))
+    for (;;) {
+      for (const message of this.#receive()) {
+        const at = message.sequence - first
+        const task = tasks[at]
+        if (message.type !== NLMSG_ERROR || !task) continue
+        const acknowledgement = decodeAcknowledgement(message)
+        if (acknowledgement.errno !== 0) errors[at] = netlinkError(task.what, acknowledgement)
+        if (message.sequence === last) return errors
+      }
+    }
+  }
+
+  /** The one answer to a request that asks for an object. @throws OverlayError */
+  get(task: Task): Buffer {
+    const sequence = ++this.#sequence
+    send(this.#descriptor, encodeMessage({ ...task, flags: task.flags | NLM_F_REQUEST }, sequence))
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.sequence !== sequence) continue
+        if (message.type !== NLMSG_ERROR) return Buffer.from(message.payload)
+        throw netlinkError(task.what, decodeAcknowledgement(message))
+      }
+    }
+  }
+
+  /**
+   * All objects of a kind. `decode` gets each one's payload, which is only valid
+   * during the call. What was changed meanwhile is read again from the start.
+   * @throws OverlayError
+   */
+  dump<T>(task: Task, decode: (payload: Buffer) => T | undefined): T[] {
+    for (let attempt = 0; attempt < dumpAttempts; attempt++) {
+      const found = this.#dumpOnce(task, decode)
+      if (found) return found
+    }
+    throw new OverlayError('unavailable', `cannot ${task.what}: it changes faster than it can be read`)
+  }
+
+  close(): void {
+    closeSync(this.#descriptor)
+  }
+
+  #dumpOnce<T>(task: Task, decode: (payload: Buffer) => T | undefined): T[] | undefined {
+    const sequence = ++this.#sequence
+    send(this.#descriptor, encodeMessage({ ...task, flags: task.flags | NLM_F_REQUEST | NLM_F_DUMP }, sequence))
+    const found: T[] = []
+    let consistent = true
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.sequence !== sequence) continue
+        if (message.flags & NLM_F_DUMP_INTR) consistent = false
+        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+          const end: Acknowledgement = decodeAcknowledgement(message)
+          if (end.errno !== 0) throw netlinkError(task.what, end)
+          return consistent ? found : undefined
+        }
+        const value = decode(message.payload)
+        if (value !== undefined) found.push(value)
+      }
+    }
+  }
+
+  #receive(): Message[] {
+    try {
+      return decodeMessages(this.#datagram.subarray(0, receive(this.#descriptor, this.#datagram)))
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'EINTR') return []
+      if (error instanceof SystemError && error.code === 'EAGAIN')
+        throw new OverlayError('internal', `the kernel did not answer in ${answerSeconds} s`, { cause: error })
+      throw OverlayError.from(error)
+    }
+  }
+
+  #configure(): void {
+    const on = number(1)
+    setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_EXT_ACK, on)
+    setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_CAP_ACK, on)
+    setSocketOption(this.#descriptor, SOL_SOCKET, SO_RCVBUFFORCE, number(receiveBuffer))
+    setSocketOption(this.#descriptor, SOL_SOCKET, SO_SNDBUFFORCE, number(sendBuffer))
+    const seconds = Buffer.alloc(16)
+    seconds.writeBigInt64LE(BigInt(answerSeconds))
+    setSocketOption(this.#descriptor, SOL_SOCKET, SO_RCVTIMEO, seconds)
+  }
+}
+
+function number(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(value)
+  return bytes
+}

@@ -1,0 +1,51 @@
+/** Brings a link's settings in line; what is right already is not touched. */
+import { OverlayError } from '../../lib/errors.ts'
+import type { Mac } from '../../lib/mac.ts'
+import type { Attribute } from './attributes.ts'
+import { differing, makesAddresses } from './link-settings.ts'
+import { changeBridgePort, changeLink, changeLinkInfo, findLink, type Link, type LinkSettings } from './links.ts'
+import type { NetlinkSocket } from './netlink-socket.ts'
+import type { Ownership } from './ownership.ts'
+import { IN6_ADDR_GEN_MODE_NONE } from './rtnetlink.ts'
+
+export interface Wanted {
+  readonly mac: Mac
+  readonly mtu: number
+  /** Index of the bridge; absent for a bridge. */
+  readonly master?: number
+  /** Attributes of the kind. */
+  readonly info?: readonly Attribute[]
+  /** Attributes as a port of the bridge. */
+  readonly port?: readonly Attribute[]
+}
+
+/** All but the alias. A link goes up when all else is set, so that nothing leaks before. @throws OverlayError */
+export function settleLink(socket: NetlinkSocket, link: Link, wanted: Wanted): void {
+  const { mac, mtu, master, info = [], port = [] } = wanted
+  const moves = master !== undefined && master !== link.master
+  const basics: LinkSettings = {
+    ...(mac === link.mac ? {} : { mac }),
+    ...(mtu === link.mtu ? {} : { mtu }),
+    ...(moves ? { master } : {}),
+  }
+  if (Object.keys(basics).length > 0) changeLink(socket, link, basics)
+  // One by one, in their order: what may be set can depend on what was set before.
+  for (const change of differing(link.info, info)) changeLinkInfo(socket, link, [change])
+  const portChanges = moves ? port : differing(link.port, port)
+  if (portChanges.length > 0) changeBridgePort(socket, link, portChanges)
+  if (makesAddresses(link)) changeLink(socket, link, { addrGenMode: IN6_ADDR_GEN_MODE_NONE })
+  if (!link.up) changeLink(socket, link, { up: true })
+}
+
+/** The last step: from now on the link says whose it is, and that it is whole. @throws OverlayError */
+export function markLink(socket: NetlinkSocket, link: Link, alias: string): void {
+  if (link.alias !== alias) changeLink(socket, link, { alias })
+}
+
+/** The bridge that a port is to be in. @throws OverlayError `not_found`, or `already_exists` when it is not ours */
+export function bridgeIndex(socket: NetlinkSocket, owned: Ownership, name: string): number {
+  const bridge = findLink(socket, name)
+  if (!bridge) throw new OverlayError('not_found', `there is no bridge ${name}`)
+  owned.claim(bridge, 'bridge')
+  return bridge.index
+}

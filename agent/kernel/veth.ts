@@ -1,0 +1,115 @@
+/**
+ * A local endpoint's veth pair. The other end is made straight in the sandbox
+ * and set up there; the host's end gets its alias when all is done, so that an
+ * alias means that the plugging is complete.
+ */
+import { hasCode, OverlayError } from '../../lib/errors.ts'
+import { parseIp } from '../../lib/ip.ts'
+import type { SandboxInterface, Veth } from '../state/item.ts'
+import { putAddress } from './addresses.ts'
+import { type Attribute, bytes, encodeAttributes, u32 } from './attributes.ts'
+import type { Host } from './host.ts'
+import { vethPort } from './link-settings.ts'
+import {
+  changeLink,
+  createLink,
+  findLink,
+  findLinkByIndex,
+  type Link,
+  linkAttributes,
+  linkHeader,
+  removeLink,
+} from './links.ts'
+import type { NetlinkSocket } from './netlink-socket.ts'
+import type { OpenSandbox } from './netns.ts'
+import { addDefaultRoute } from './routes.ts'
+import { IFLA_NET_NS_FD, VETH_INFO_PEER } from './rtnetlink.ts'
+import { bridgeIndex, markLink, settleLink } from './settle-link.ts'
+
+/**
+ * Plugs the endpoint in; when its interface is there, brings in line what is on
+ * the host's side, and the MTU inside.
+ * @returns whether one had to be taken away first.
+ * @throws OverlayError `not_found` when the sandbox is gone, `already_exists`
+ * when it has an interface of that name; then nothing is left behind.
+ */
+export function putVeth(host: Host, item: Veth): boolean {
+  const { socket, owned } = host
+  const master = bridgeIndex(socket, owned, item.bridge)
+  const found = findLink(socket, item.name)
+  if (found) owned.claim(found, 'veth')
+  if (found && found.alias === item.alias) {
+    // Inside first: should that fail, the host's end still shows that there is work left.
+    settleInside(host, found, item)
+    settleLink(socket, found, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
+    return false
+  }
+  if (found) removeLink(socket, found)
+  withinSandbox(host, item.inside, (sandbox) => plug(host, sandbox, item, master))
+  return found !== undefined
+}
+
+function plug({ socket }: Host, sandbox: OpenSandbox, item: Veth, master: number): void {
+  const { inside, name, mac, mtu, alias } = item
+  if (findLink(sandbox.socket, inside.ifname))
+    throw new OverlayError(
+      'already_exists',
+      `${inside.netns} has an interface ${inside.ifname} already: give another name with --ifname, or remove it`,
+    )
+  const link = createLink(socket, 'veth', { name, mac, mtu, master }, [peerInfo(inside, mtu, sandbox.descriptor)])
+  try {
+    settleLink(socket, link, { mac, mtu, master, port: vethPort })
+    setUpInside(sandbox.socket, inside)
+    markLink(socket, link, alias)
+  } catch (error) {
+    removeLink(socket, link)
+    throw error
+  }
+}
+
+/** The other end: struct ifinfomsg, then attributes. */
+function peerInfo({ ifname, mac }: SandboxInterface, mtu: number, descriptor: number): Attribute {
+  const attributes = [...linkAttributes({ name: ifname, mac, mtu }), u32(IFLA_NET_NS_FD, descriptor)]
+  return bytes(VETH_INFO_PEER, Buffer.concat([linkHeader(0), encodeAttributes(attributes)]))
+}
+
+function setUpInside(socket: NetlinkSocket, { ifname, netns, addresses, gateways }: SandboxInterface): void {
+  const link = findLink(socket, ifname)
+  if (!link) throw new OverlayError('not_found', `interface ${ifname} is gone from ${netns}`)
+  const loopback = findLink(socket, 'lo')
+  if (loopback && !loopback.up) changeLink(socket, loopback, { up: true })
+  changeLink(socket, link, { up: true })
+  for (const text of addresses) {
+    const [address = '', prefix] = text.split('/')
+    socket.request(putAddress(link.index, parseIp(address), Number(prefix), `${ifname} in ${netns}`))
+  }
+  for (const gateway of gateways) addDefaultRoute(socket, link.index, gateway)
+}
+
+/** Only the MTU is ours to keep after the start; a sandbox that is gone takes the pair with it. */
+function settleInside(host: Host, link: Link, { inside, mtu }: Veth): void {
+  if (link.mtu === mtu) return
+  try {
+    withinSandbox(host, inside, ({ socket }) => {
+      const peer = findLinkByIndex(socket, link.peer)
+      if (peer && peer.kind === 'veth' && peer.mtu !== mtu) changeLink(socket, peer, { mtu })
+    })
+  } catch (error) {
+    if (!hasCode(error, 'not_found')) throw error
+  }
+}
+
+/** @throws OverlayError `not_found` when another namespace, or none, is at the path. */
+function withinSandbox<T>(
+  { namespaces }: Host,
+  { netns, cookie }: SandboxInterface,
+  body: (sandbox: OpenSandbox) => T,
+): T {
+  return namespaces.within(netns, (sandbox) => {
+    if (sandbox.cookie === cookie) return body(sandbox)
+    throw new OverlayError(
+      'not_found',
+      `the sandbox is gone: ${netns} is another network namespace by now; attach again`,
+    )
+  })
+}

@@ -1,0 +1,23 @@
+/**
+ * The units of reconciliation. An event marks keys dirty; plan, diff and apply
+ * work on those alone, so that its cost does not grow with the network.
+ */
+
+/** `host`: what all networks share. The others name their object in the store. */
+export type Key = 'host' | `network ${string}` | `endpoint ${string} ${string}`
+
+export type KeyParts =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'network'; readonly network: string }
+  | { readonly kind: 'endpoint'; readonly network: string; readonly id: string }
+
+export const hostKey: Key = 'host'
+export const networkKey = (network: string): Key => `network ${network}`
+export const endpointKey = (network: string, id: string): Key => `endpoint ${network} ${id}`
+
+export function partsOf(key: Key): KeyParts {
+  const [kind, network = '', id = ''] = key.split(' ')
+  if (kind === 'network') return { kind, network }
+  if (kind === 'endpoint') return { kind, network, id }
+  return { kind: 'host' }
+}

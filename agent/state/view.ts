@@ -1,0 +1,70 @@
+/** What the store says, as far as it concerns this host: the input of `plan`. */
+import type { Cidr, Ip } from '../../lib/ip.ts'
+import type { Mac } from '../../lib/mac.ts'
+import type { Vni } from '../../lib/vni.ts'
+
+/** This host. */
+export interface Self {
+  readonly node: string
+  readonly clusterUid: string
+  readonly bootId: string
+  readonly vtep: Ip
+  /** MTU of the interface that has the VTEP address, in bytes. */
+  readonly underlayMtu: number
+  readonly vxlanPort: number
+}
+
+export interface SubnetView {
+  readonly cidr: Cidr
+  readonly gateway: Ip
+}
+
+export interface NetworkView {
+  readonly name: string
+  readonly uid: string
+  readonly vni: Vni
+  readonly mtu: number
+  readonly subnets: readonly SubnetView[]
+  /** Of its key in the store. */
+  readonly modRevision: number
+}
+
+export interface SandboxView {
+  readonly bootId: string
+  readonly cookie: string
+  readonly path: string
+}
+
+export interface EndpointView {
+  readonly id: string
+  readonly network: string
+  readonly node: string
+  readonly mac: Mac
+  readonly addresses: readonly Ip[]
+  readonly ifname: string
+  /** Undefined while it is unplugged. */
+  readonly sandbox: SandboxView | undefined
+  /** The endpoint's name in its network; empty if it has none. */
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** RFC 3339. */
+  readonly createdAt: string
+  readonly createRevision: number
+  readonly modRevision: number
+}
+
+/** What `plan` asks. */
+export interface PlanView {
+  readonly self: Self
+  network(name: string): NetworkView | undefined
+  /** Of networks that this host follows. */
+  endpoint(network: string, id: string): EndpointView | undefined
+  /** The node's VTEP address, if the node is known. */
+  vtepOf(node: string): Ip | undefined
+  /** A local endpoint of it is to be plugged in. */
+  hasNetwork(name: string): boolean
+  /** Any network at all is on this host. */
+  hasAnyNetwork(): boolean
+  /** An own endpoint whose claim or release is not settled: to be ignored. */
+  hasOpenIntent(endpointId: string): boolean
+}
