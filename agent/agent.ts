@@ -1,0 +1,258 @@
+/** One agent's life: trust the store, enter the cluster, get in sync, then keep the kernel as planned. */
+import { randomBytes } from 'node:crypto'
+import { OverlayError } from '../lib/errors.ts'
+import { parseIp } from '../lib/ip.ts'
+import type { Logger } from '../lib/log.ts'
+import { pause, retry } from '../lib/retry.ts'
+import { AgentStatus } from '../proto/index.ts'
+import { partsBelow } from '../store/keys.ts'
+import type { Store } from '../store/store.ts'
+import { createIntents } from './endpoint/intents.ts'
+import type { EndpointParts } from './endpoint/parts.ts'
+import { releaseFormerBoots, settleAll } from './endpoint/settle.ts'
+import { createGuard } from './guard.ts'
+import { createAddressPool } from './ipam/address-pool.ts'
+import { createQuarantine } from './ipam/quarantine.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { createLinuxKernel } from './kernel/linux.ts'
+import { createKeyedQueue } from './keyed-queue.ts'
+import { examineStore } from './node/cluster-trust.ts'
+import { enterCluster } from './node/membership.ts'
+import type { StateDir } from './node/state-dir.ts'
+import { createStoreHealth } from './node/store-health.ts'
+import { chooseVtep } from './node/vtep.ts'
+import type { AgentOptions } from './options.ts'
+import { plan } from './plan.ts'
+import { Reconciler } from './reconciler.ts'
+import { readAlias } from './state/device-names.ts'
+import type { AnyItem } from './state/item.ts'
+import { endpointKey, type Key, networkKey } from './state/key.ts'
+import { agentStatus } from './status.ts'
+import { orphan } from './view/orphan.ts'
+import { Sync } from './view/sync.ts'
+import { View } from './view/view.ts'
+
+/** How often the whole kernel is compared with the whole plan, in milliseconds. */
+const auditInterval = 60_000
+/** How often the node's memory is written, if there is anything new, in milliseconds. */
+const memoryInterval = 1_000
+
+export interface AgentParts {
+  readonly options: AgentOptions
+  readonly store: Store
+  readonly stateDir: StateDir
+  /** What is known of this node before it has a VTEP address. */
+  readonly identity: {
+    readonly uid: string
+    readonly bootId: string
+    readonly machineId: string
+    readonly version: string
+  }
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+export interface Agent {
+  /** @throws OverlayError `unavailable` until the agent is in sync. */
+  readonly parts: () => EndpointParts
+  readonly status: () => AgentStatus
+  /**
+   * Gets in sync and keeps the kernel as planned; resolves when the first audit
+   * is done.
+   * @throws OverlayError when this node may not enter the cluster.
+   */
+  readonly run: () => Promise<void>
+  /** Closes the session and writes what the next run has to know. */
+  readonly close: () => Promise<void>
+}
+
+export function createAgent({ options, store, stateDir, identity, signal, log }: AgentParts): Agent {
+  const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
+  let running: EndpointParts | undefined
+  let waitingFor: OverlayError | undefined
+  let generation: () => number | undefined = () => undefined
+  let membershipLeft = async (): Promise<void> => undefined
+  let node = { ...identity, name: options.node, vtepAddress: '', underlayMtu: 0 }
+
+  const trust = () =>
+    retry(
+      async () => {
+        const uid = await examineStore(store, stateDir, guard)
+        if (uid) return uid
+        throw new OverlayError('failed_precondition', guard.reason() ?? 'the store is in doubt')
+      },
+      {
+        signal,
+        backoff: { first: 200, most: 3_000 },
+        onRetry: (error) => {
+          const problem = OverlayError.from(error)
+          if (problem.message !== waitingFor?.message) log.warn({ err: problem }, 'waiting for the store')
+          waitingFor = problem
+        },
+      },
+    )
+
+  /** The store has another history than before: nothing is deleted until it is found to be in order. */
+  const examineAgain = () => {
+    guard.set('history', 'the store has another history than before: it is being examined')
+    trust().catch(() => undefined)
+  }
+
+  const writeMemory = () => {
+    const memory = stateDir.readMemory()
+    const revision = Math.max(running?.sync.revision() ?? 0, memory?.revision ?? 0)
+    const clusterUid = running?.view.self.clusterUid
+    const current = generation() ?? memory?.generation ?? 0
+    if (!clusterUid || guard.reason() || (memory?.revision === revision && memory.generation === current)) return
+    stateDir.writeMemory({ clusterUid, revision, generation: current })
+  }
+
+  const run = async () => {
+    const clusterUid = await trust()
+    const kernel = createLinuxKernel({ clusterUid, log })
+    const others = (await untilAnswered(() => store.list(store.keys.nodes), signal)).entries
+      .filter(({ value }) => value.name !== options.node)
+      .map(({ value }) => parseIp(value.vtepAddress))
+    const vtep = chooseVtep(kernel, { address: options.vtepAddress, interface: options.vtepInterface }, others)
+    node = { ...node, vtepAddress: vtep.address, underlayMtu: vtep.mtu }
+    const membership = await enterCluster({
+      store,
+      node,
+      sessionTtl: options.sessionTtl,
+      guard,
+      signal,
+      log,
+      onRegisteredAnew: () => {
+        running?.sync.settleEviction()
+        if (running) settleAll(running).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
+      },
+    })
+    generation = membership.generation
+    membershipLeft = membership.left
+    const view = new View({
+      node: options.node,
+      clusterUid,
+      bootId: identity.bootId,
+      vtep: vtep.address,
+      underlayMtu: vtep.mtu,
+      vxlanPort: options.vxlanPort,
+    })
+    const reconciler = new Reconciler({
+      kernel,
+      plan: (key) => plan(view, key),
+      keys: () => view.keys(),
+      ownerOf: (item) => ownerOf(clusterUid, item),
+      mayDelete: () => guard.reason() === undefined,
+      signal,
+      log,
+    })
+    const health = createStoreHealth(store, signal, log, () => {
+      settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
+    })
+    const sync = new Sync({
+      store,
+      view,
+      guard,
+      signal,
+      log,
+      generation: membership.generation,
+      onDirty: (keys) => reconciler.mark(keys),
+      onOwnNode: (entry) => membership.ownNodeSeen(entry),
+      onHistoryBroken: examineAgain,
+      onLost: (error) => health.note(error),
+    })
+    const parts: EndpointParts = {
+      store,
+      health,
+      guard,
+      view,
+      sync,
+      reconciler,
+      kernel,
+      registration: membership.registration,
+      pool: createAddressPool({
+        store,
+        node: options.node,
+        ownerOf: (network, ip) => view.ownerOf(network, ip),
+        now: () => performance.now(),
+      }),
+      quarantine: createQuarantine(store, () => performance.now()),
+      intents: createIntents(stateDir, (network, id, open) => view.setOpenIntent(network, id, open)),
+      turns: createKeyedQueue(),
+      newId: () => randomBytes(16).toString('hex'),
+      signal,
+      log,
+    }
+    await getInSync(parts, stateDir.readMemory()?.generation === membership.generation())
+    await reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
+    running = parts
+    writeMemory()
+    releaseFormerBoots(parts).catch((error: unknown) => log.error({ err: error }, 'former boot not released'))
+    settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
+    every(auditInterval, signal, () => reconciler.audit().catch(() => undefined))
+    every(memoryInterval, signal, async () => writeMemory())
+  }
+
+  return {
+    run,
+    parts() {
+      if (running) return running
+      throw new OverlayError(
+        'unavailable',
+        `the agent is not in sync yet: ${guard.reason() ?? waitingFor?.message ?? 'reading the store'}`,
+      )
+    },
+    status: () => agentStatus({ guard, node, parts: running, waitingFor }),
+    async close() {
+      writeMemory()
+      await Promise.race([membershipLeft(), pause(1_000)])
+    },
+  }
+}
+
+/**
+ * Follows all networks that have endpoints here, by the store or by the kernel.
+ * An endpoint that only the kernel has was evicted if the node's generation is
+ * another than when it was attached; if not, the store is in doubt.
+ */
+async function getInSync(parts: EndpointParts, sameGeneration: boolean): Promise<void> {
+  const { store, view, sync, kernel, intents, signal } = parts
+  const veths = await localVeths(kernel, view.self.clusterUid)
+  const placements = store.keys.placements(view.self.node)
+  const placed = await untilAnswered(() => store.list(placements), signal)
+  const networks = [
+    ...placed.entries.map(({ path }) => partsBelow(placements, path)[0] ?? ''),
+    ...veths.map(({ network }) => network),
+  ]
+  await sync.start(new Set(networks))
+  for (const { network, id, item } of veths)
+    if (sameGeneration && !view.endpoint(network, id) && !intents.isOpen(id))
+      sync.withhold(orphan(view.self.node, network, id, item))
+}
+
+async function localVeths(kernel: Kernel, clusterUid: string) {
+  return (await kernel.observe()).flatMap((item) => {
+    const mark = item.kind === 'veth' ? readAlias(clusterUid, item.alias) : undefined
+    return item.kind === 'veth' && mark?.endpointId ? [{ network: mark.network, id: mark.endpointId, item }] : []
+  })
+}
+
+function ownerOf(clusterUid: string, item: AnyItem): Key | undefined {
+  const mark = 'alias' in item ? readAlias(clusterUid, item.alias) : undefined
+  if (!mark) return undefined
+  return mark.endpointId ? endpointKey(mark.network, mark.endpointId) : networkKey(mark.network)
+}
+
+function untilAnswered<T>(question: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return retry(question, { signal, backoff: { first: 100, most: 2_000 } })
+}
+
+function every(milliseconds: number, signal: AbortSignal, action: () => Promise<void>): void {
+  const loop = async () => {
+    while (!signal.aborted) {
+      await pause(milliseconds, signal)
+      if (!signal.aborted) await action()
+    }
+  }
+  void loop()
+}

@@ -1,0 +1,59 @@
+/** The agent's API on its unix socket. */
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import { ServerCredentials } from '@grpc/grpc-js'
+import { OverlayError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { createRpcServer, type RpcServer } from '../lib/rpc-server.ts'
+import { AgentService, AgentStatus, ListLocalEndpointsResponse } from '../proto/index.ts'
+import { attach } from './endpoint/attach.ts'
+import { detach } from './endpoint/detach.ts'
+import type { EndpointParts } from './endpoint/parts.ts'
+import { endpointRecord } from './view/records.ts'
+
+export interface ApiOptions {
+  readonly socket: string
+  readonly log: Logger
+  /** @throws OverlayError `unavailable` while the agent is not in sync yet. */
+  readonly parts: () => EndpointParts
+  readonly status: () => AgentStatus
+}
+
+/**
+ * Serves until closed. The socket's directory is made with mode 0700 and the
+ * socket with 0600: whoever may talk to it has the host's network in his hand.
+ * @throws OverlayError `failed_precondition` when another agent serves there.
+ */
+export async function serveApi({ socket, log, parts, status }: ApiOptions): Promise<RpcServer> {
+  const server = createRpcServer(log)
+  server.add(AgentService, {
+    attach: (request, { signal }) => attach(parts(), request, signal),
+    detach: (request) => detach(parts(), request),
+    list: async () => {
+      const { view } = parts()
+      const endpoints = Array.from(view.localEndpoints(), (endpoint) => {
+        return endpointRecord(endpoint, view.network(endpoint.network))
+      })
+      return ListLocalEndpointsResponse.create({ endpoints })
+    },
+    getStatus: async () => status(),
+  })
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o700 })
+  await removeStale(socket)
+  await server.listen(`unix:${socket}`, ServerCredentials.createInsecure())
+  chmodSync(socket, 0o600)
+  return server
+}
+
+/** A socket that nobody listens on is left of an agent that was killed. */
+async function removeStale(socket: string): Promise<void> {
+  if (!existsSync(socket)) return
+  const isServed = await new Promise<boolean>((resolve) => {
+    const probe = connect(socket, () => resolve(true)).on('error', () => resolve(false))
+    probe.on('close', () => resolve(false)).on('connect', () => probe.end())
+  })
+  if (isServed)
+    throw new OverlayError('failed_precondition', `another agent serves on ${socket}: stop it, or give --socket`)
+  rmSync(socket, { force: true })
+}

@@ -1,0 +1,95 @@
+/** Streams to all controllers, on which they ask this host. Agents dial; nobody dials them. */
+import { OverlayError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { retry } from '../lib/retry.ts'
+import { createRpcClient, type Duplex, type RpcClientOptions } from '../lib/rpc-client.ts'
+import {
+  AgentLinkService,
+  type AgentMessage,
+  type Answer,
+  type Hello,
+  type Init,
+  type Question,
+} from '../proto/index.ts'
+import { partsBelow } from '../store/keys.ts'
+import type { Store } from '../store/store.ts'
+
+/** The answer to a question, without its id. @throws OverlayError */
+export type Answerer = (question: Question, signal: AbortSignal) => Promise<Init<Omit<Answer, 'id' | 'problem'>>>
+
+export interface ControllerLinksOptions {
+  readonly store: Store
+  readonly hello: Init<Hello>
+  readonly credentials: RpcClientOptions['credentials']
+  readonly answer: Answerer
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+/** Keeps one stream to each controller that etcd names; ends when the signal aborts. */
+export async function linkControllers(options: ControllerLinksOptions): Promise<void> {
+  const { store, signal, log } = options
+  const links = new Map<string, { address: string; stop: AbortController }>()
+  const unlink = (id: string) => {
+    links.get(id)?.stop.abort()
+    links.delete(id)
+  }
+  const link = (id: string, address: string) => {
+    if (links.get(id)?.address === address) return
+    unlink(id)
+    const stop = new AbortController()
+    links.set(id, { address, stop })
+    keepLink(options, address, AbortSignal.any([signal, stop.signal])).catch((error: unknown) =>
+      log.debug({ err: error, address }, 'link to controller ended'),
+    )
+  }
+  for await (const update of store.follow(store.keys.controllers, signal)) {
+    if (update.kind === 'lost') continue
+    if (update.kind === 'snapshot') {
+      const present = new Set(update.entries.map(({ value }) => value.id))
+      for (const id of links.keys()) if (!present.has(id)) unlink(id)
+      for (const { value } of update.entries) link(value.id, value.address)
+      continue
+    }
+    for (const change of update.changes)
+      if (change.kind === 'put') link(change.entry.value.id, change.entry.value.address)
+      else unlink(partsBelow(store.keys.controllers, change.path)[0] ?? '')
+  }
+}
+
+async function keepLink(options: ControllerLinksOptions, address: string, signal: AbortSignal): Promise<void> {
+  const client = createRpcClient({ address, credentials: options.credentials, timeout: 10_000 })
+  signal.addEventListener('abort', () => client.close(), { once: true })
+  await retry(
+    async () => {
+      await converse(options, client.service(AgentLinkService).connect({ signal }), signal)
+      throw new OverlayError('unavailable', `controller ${address} ended the stream`)
+    },
+    {
+      signal,
+      backoff: { first: 100, most: 3_000 },
+      onRetry: (error) => options.log.debug({ err: error, address }, 'no link to controller'),
+    },
+  )
+}
+
+type Link = Duplex<AgentMessage, Question>
+
+async function converse(
+  { hello, answer, log }: ControllerLinksOptions,
+  link: Link,
+  signal: AbortSignal,
+): Promise<void> {
+  const reply = async (question: Question) => {
+    const { id } = question
+    try {
+      link.send({ answer: { id, ...(await answer(question, signal)) } })
+    } catch (thrown) {
+      const { code, message } = OverlayError.from(thrown)
+      link.send({ answer: { id, problem: { code, message } } })
+    }
+  }
+  link.send({ hello })
+  for await (const question of link)
+    reply(question).catch((error: unknown) => log.debug({ err: error }, 'answer could not be sent'))
+}

@@ -1,0 +1,73 @@
+/** Detaches an endpoint of this host. */
+import { hasCode, OverlayError } from '../../lib/errors.ts'
+import { type DetachRequest, DetachResponse } from '../../proto/index.ts'
+import { endpointKey } from '../state/key.ts'
+import type { EndpointView } from '../state/view.ts'
+import { endpointRecord } from '../view/records.ts'
+import type { EndpointParts } from './parts.ts'
+import { sandboxPath } from './sandbox-path.ts'
+import { dropIfUnused, takeDown } from './take-down.ts'
+
+/**
+ * Takes the interface down and releases the addresses. Succeeds with a warning
+ * when the store is away: the release is made up for later.
+ * @throws OverlayError `not_found`, `invalid`
+ */
+export async function detach(parts: EndpointParts, request: DetachRequest): Promise<DetachResponse> {
+  const { network, id } = find(parts, request)
+  return parts.turns.run(network, async () => {
+    const endpoint = parts.view.endpoint(network, id)
+    if (!endpoint) throw new OverlayError('not_found', `endpoint ${id} was detached meanwhile`)
+    const record = endpointRecord(endpoint, parts.view.network(network))
+    const { warning } = await takeDown(parts, endpoint)
+    dropIfUnused(parts, network)
+    // What hung on the network alone goes with its last endpoint.
+    await parts.reconciler.settle([endpointKey(network, id)])
+    return DetachResponse.create({ endpoint: record, warning })
+  })
+}
+
+function find(parts: EndpointParts, request: DetachRequest): EndpointView {
+  const { view } = parts
+  if (request.node && request.node !== view.self.node)
+    throw new OverlayError(
+      'invalid',
+      `this is the agent of ${view.self.node}, not of ${request.node}: ask the controller`,
+    )
+  const matches = request.endpointId ? byId(parts, request.endpointId) : bySandbox(parts, request)
+  const [found, ...others] = matches.filter(({ id }) => !view.hasOpenIntent(id))
+  if (!found) throw new OverlayError('not_found', notFoundText(view.self.node, request))
+  if (others.length === 0) return found
+  const all = [found, ...others].map(({ id, ifname }) => `${id} (${ifname})`).join(', ')
+  throw new OverlayError('invalid', `that names more than one endpoint: ${all}: give the id of one`)
+}
+
+function byId({ view }: EndpointParts, id: string): readonly EndpointView[] {
+  if (!/^[0-9a-f]{4,32}$/.test(id))
+    throw new OverlayError('invalid', `"${id}" is not an endpoint's id: 32 hex digits, or at least the first 4 of them`)
+  return [...view.localEndpoints()].filter((endpoint) => endpoint.id.startsWith(id))
+}
+
+function bySandbox({ view, kernel }: EndpointParts, request: DetachRequest): readonly EndpointView[] {
+  if (!request.network) throw new OverlayError('invalid', 'name an endpoint, or a network and a sandbox')
+  const path = sandboxPath(request)
+  const cookie = cookieIfThere(kernel, path)
+  return [...view.localEndpoints(request.network)].filter(({ sandbox }) =>
+    // Where the namespace is gone, its path is all that is left to go by.
+    cookie === undefined ? sandbox?.path === path : sandbox?.cookie === cookie && sandbox.bootId === view.self.bootId,
+  )
+}
+
+function cookieIfThere(kernel: EndpointParts['kernel'], path: string): string | undefined {
+  try {
+    return kernel.netnsIdentity(path).cookie
+  } catch (error) {
+    if (hasCode(error, 'not_found')) return undefined
+    throw error
+  }
+}
+
+function notFoundText(node: string, { endpointId, network, netns, pid }: DetachRequest): string {
+  const what = endpointId ? `endpoint ${endpointId}` : `attachment of ${netns ?? `process ${pid}`} to ${network}`
+  return `there is no ${what} on node ${node}: see "overlayctl endpoint ls --node ${node}"`
+}

@@ -1,0 +1,35 @@
+/** What attach, detach and settle work with. */
+import type { Logger } from '../../lib/log.ts'
+import type { Store } from '../../store/store.ts'
+import type { Guard } from '../guard.ts'
+import type { AddressPool } from '../ipam/address-pool.ts'
+import type { Quarantine } from '../ipam/quarantine.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { KeyedQueue } from '../keyed-queue.ts'
+import type { Registration } from '../node/registration.ts'
+import type { StoreHealth } from '../node/store-health.ts'
+import type { Reconciler } from '../reconciler.ts'
+import type { Sync } from '../view/sync.ts'
+import type { View } from '../view/view.ts'
+import type { Intents } from './intents.ts'
+
+export interface EndpointParts {
+  readonly store: Store
+  readonly health: StoreHealth
+  readonly guard: Guard
+  readonly view: View
+  readonly sync: Sync
+  readonly reconciler: Reconciler
+  readonly kernel: Kernel
+  /** @throws OverlayError `failed_precondition` while the node is not registered. */
+  readonly registration: () => Registration
+  readonly pool: AddressPool
+  readonly quarantine: Quarantine
+  readonly intents: Intents
+  /** One turn per network: attach, detach, and the view's clean-up. */
+  readonly turns: KeyedQueue
+  /** 32 hex digits. */
+  readonly newId: () => string
+  readonly signal: AbortSignal
+  readonly log: Logger
+}

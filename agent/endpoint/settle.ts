@@ -1,0 +1,66 @@
+/** Settles what a lost answer, a crash or a reboot left open. */
+import { hasCode } from '../../lib/errors.ts'
+import { retry } from '../../lib/retry.ts'
+import type { Intent } from '../node/state-dir.ts'
+import { readEndpoint } from '../view/records.ts'
+import type { EndpointParts } from './parts.ts'
+import { dropIfUnused, releaseAndForget, takeDown } from './take-down.ts'
+
+/**
+ * Settles every open intent that is not just being worked on: a claim is
+ * undone, a release done. Goes on later where the store is away.
+ */
+export async function settleAll(parts: EndpointParts): Promise<void> {
+  await Promise.all(parts.intents.open().map((intent) => settlePatiently(parts, intent)))
+}
+
+/**
+ * Before a sandbox is attached again, what is open about it is settled.
+ * @throws OverlayError `unavailable`
+ */
+export async function settleSandbox(parts: EndpointParts, cookie: string): Promise<void> {
+  for (const intent of parts.intents.open().filter((open) => open.cookie === cookie))
+    await parts.turns.run(intent.network, () => settle(parts, intent))
+}
+
+/** Releases own endpoints whose sandboxes went with a former boot of this host. */
+export async function releaseFormerBoots(parts: EndpointParts): Promise<void> {
+  const { view, turns, log } = parts
+  const former = [...view.localEndpoints()].filter(({ sandbox }) => sandbox && sandbox.bootId !== view.self.bootId)
+  for (const endpoint of former) {
+    log.info({ endpoint: endpoint.id, network: endpoint.network }, 'its sandbox is gone since the host was booted')
+    await turns.run(endpoint.network, async () => {
+      await takeDown(parts, endpoint)
+      dropIfUnused(parts, endpoint.network)
+    })
+  }
+}
+
+async function settlePatiently(parts: EndpointParts, intent: Intent): Promise<void> {
+  const { turns, signal, log } = parts
+  try {
+    await retry(() => turns.run(intent.network, () => settle(parts, intent)), {
+      signal,
+      // When the store is back, everything that is open is settled anew.
+      worthwhile: (error) => !hasCode(error, 'unavailable'),
+      backoff: { first: 200, most: 10_000 },
+    })
+  } catch (error) {
+    log.warn({ err: error, intent }, 'could not be settled yet')
+  }
+}
+
+async function settle(parts: EndpointParts, intent: Intent): Promise<void> {
+  const { store, intents, view, reconciler, health, registration, log } = parts
+  const { network, endpointId, kind } = intent
+  if (!intents.isOpen(endpointId)) return
+  await health.observe(async () => {
+    // A claim that is still on its way can commit no more after this.
+    if (kind === 'claim') await registration().fence()
+    const entry = await store.get(store.keys.endpoint(network, endpointId))
+    if (entry) await releaseAndForget(parts, readEndpoint(entry))
+    else reconciler.mark([...view.removeEndpoint(network, endpointId, 0), ...intents.end(intent)])
+    log.info({ intent, undone: Boolean(entry) }, 'settled')
+  })
+  dropIfUnused(parts, network)
+}

@@ -1,0 +1,56 @@
+/** The end of an endpoint: interface first, then its record; by detach, or because an attach failed. */
+import { hasCode } from '../../lib/errors.ts'
+import { release } from '../ipam/release.ts'
+import { endpointKey } from '../state/key.ts'
+import type { EndpointView } from '../state/view.ts'
+import type { EndpointParts } from './parts.ts'
+
+/**
+ * Takes the interface down and gives the addresses back. Without a store the
+ * release stays open as an intent and is settled later: the warning says so.
+ * @throws OverlayError when the kernel could not take the interface down; the
+ * intent stays open then, too.
+ */
+export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Promise<{ warning: string }> {
+  const { reconciler, intents, view, health, log } = parts
+  const { network, id } = endpoint
+  const intent = {
+    kind: 'release',
+    network,
+    endpointId: id,
+    bootId: view.self.bootId,
+    cookie: endpoint.sandbox?.cookie ?? '',
+  } as const
+  reconciler.mark(intents.begin(intent))
+  await reconciler.settle([endpointKey(network, id)], { forced: true })
+  try {
+    health.require()
+    await health.observe(() => releaseAndForget(parts, endpoint))
+    return { warning: '' }
+  } catch (error) {
+    if (!hasCode(error, 'unavailable') && !hasCode(error, 'conflict')) throw error
+    log.warn({ err: error, endpoint: id }, 'detached; its addresses are released when the store answers')
+    return {
+      warning: `the interface is gone, but its addresses are only released when the store answers: ${error.message}`,
+    }
+  }
+}
+
+/** The second half: record, view and intent. */
+export async function releaseAndForget(parts: EndpointParts, endpoint: EndpointView): Promise<void> {
+  const { store, quarantine, registration, intents, reconciler, sync, view } = parts
+  const { network, id } = endpoint
+  const generation = () => registration().generation()
+  const revision = await release({ store, quarantine, generation }, endpoint)
+  sync.settleDetached(endpoint)
+  const keys = [...view.removeEndpoint(network, id, revision), ...intents.end({ network, endpointId: id })]
+  reconciler.mark(keys)
+}
+
+/** Stops following a network that nothing on this host is attached to any more. */
+export function dropIfUnused({ view, sync, intents, pool }: EndpointParts, network: string): void {
+  for (const _ of view.localEndpoints(network)) return
+  if (intents.open().some((intent) => intent.network === network)) return
+  sync.unfollow(network)
+  pool.forget(network)
+}

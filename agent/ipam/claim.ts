@@ -1,0 +1,175 @@
+/** Claims addresses: create-if-absent, in one transaction with the endpoint. */
+import { OverlayError } from '../../lib/errors.ts'
+import type { Ip } from '../../lib/ip.ts'
+import { type Mac, macOf } from '../../lib/mac.ts'
+import { type AddressOwner, Endpoint, type Init, type Network, type Node } from '../../proto/index.ts'
+import {
+  absent,
+  type Compare,
+  type Entry,
+  type Key,
+  OutcomeUnknownError,
+  put,
+  remove,
+  type Store,
+  type Write,
+} from '../../store/store.ts'
+import { evicted, type Registration } from '../node/registration.ts'
+import type { NetworkView } from '../state/view.ts'
+import type { AddressPool } from './address-pool.ts'
+
+export interface ClaimRequest {
+  readonly name: string
+  /** At most one per subnet, checked already; the other subnets get one of our choice. */
+  readonly addresses: readonly Ip[]
+  readonly record: Pick<Endpoint, 'node' | 'ifname' | 'labels'> & { readonly sandbox: Init<Endpoint['sandbox']> }
+}
+
+export interface Claimed {
+  readonly value: Endpoint
+  readonly revision: number
+}
+
+export interface ClaimParts {
+  readonly store: Store
+  readonly registration: Registration
+  /** The network as we know it now. @throws OverlayError `not_found` */
+  readonly network: () => NetworkView
+  /** A newer record of the network was met. */
+  readonly onNetwork: (entry: Entry<Network>) => void
+  readonly pool: AddressPool
+  /** 32 hex digits. */
+  readonly newId: () => string
+  /** Told before the transaction is sent, and again when nothing came of it. */
+  readonly onAttempt: (endpointId: string) => void
+  readonly onRefused: (endpointId: string) => void
+}
+
+/** So many lost races in a row are no accident. */
+const mostAttempts = 200
+
+/**
+ * Claims one address per subnet for a new endpoint.
+ * @throws OverlayError `exhausted`, `already_exists` (name or address asked
+ * for), `not_found` (network), `failed_precondition` (evicted);
+ * OutcomeUnknownError: then the attempt is still open.
+ */
+export async function claim(parts: ClaimParts, request: ClaimRequest): Promise<Claimed> {
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    const id = parts.newId()
+    const network = parts.network()
+    const addresses = await parts.pool.choose(network, request.addresses, attempt)
+    const transaction = claimTransaction(parts, network, request, id, addresses)
+    parts.onAttempt(id)
+    const outcome = await parts.store.commit(transaction).catch((error: unknown) => {
+      if (!(error instanceof OutcomeUnknownError)) parts.onRefused(id)
+      throw error
+    })
+    if (outcome.committed) return { value: Endpoint.create(transaction.endpoint), revision: outcome.revision }
+    parts.onRefused(id)
+    learn(parts, network, request, addresses, outcome.found)
+  }
+  throw new OverlayError(
+    'conflict',
+    `no address of ${parts.network().name} could be claimed in ${mostAttempts} attempts`,
+  )
+}
+
+function claimTransaction(
+  { store, registration }: ClaimParts,
+  network: NetworkView,
+  { name, addresses: requested, record }: ClaimRequest,
+  id: string,
+  addresses: readonly Ip[],
+) {
+  const { keys } = store
+  const mac = endpointMac(id)
+  const endpoint = {
+    ...record,
+    id,
+    network: network.name,
+    networkUid: network.uid,
+    name,
+    mac,
+    addresses,
+    createdAt: new Date().toISOString(),
+  }
+  const chosen = addresses.filter((ip) => !requested.includes(ip))
+  const unique: readonly Key<unknown>[] = [
+    keys.mac(network.name, mac),
+    ...(name ? [keys.name(network.name, name)] : []),
+    ...addresses.map((ip) => keys.address(network.name, ip)),
+    ...chosen.map((ip) => keys.releasedAddress(network.name, ip)),
+  ]
+  const compares: Compare[] = [
+    { on: 'key', path: keys.network(network.name).path, modRevision: network.modRevision },
+    registration.compare(),
+    absent(keys.endpoint(network.name, id)),
+    ...unique.map(absent),
+  ]
+  const writes: Write[] = [
+    put(keys.endpoint(network.name, id), endpoint),
+    put(keys.mac(network.name, mac), { endpointId: id }),
+    ...(name ? [put(keys.name(network.name, name), { endpointId: id })] : []),
+    ...addresses.map((ip) =>
+      put(keys.address(network.name, ip), { kind: 'ENDPOINT', endpointId: id, node: record.node } as const),
+    ),
+    put(keys.placement(record.node, network.name, id), null),
+    ...requested.map((ip) => remove(keys.releasedAddress(network.name, ip))),
+  ]
+  const otherwise = [keys.network(network.name), keys.node(record.node), ...unique]
+  return { compares, writes, otherwise, endpoint }
+}
+
+/** The endpoint's MAC: its own, not its address's, so that a reused address has a new one. */
+export function endpointMac(id: string): Mac {
+  return macOf('endpoint', id)
+}
+
+type Found = readonly (Entry<unknown> | undefined)[]
+
+/** Why the claim was refused. Returns when another attempt has a chance. */
+function learn(
+  parts: ClaimParts,
+  network: NetworkView,
+  request: ClaimRequest,
+  addresses: readonly Ip[],
+  found: Found,
+): void {
+  const { keys } = parts.store
+  const at = new Map(found.flatMap((entry) => (entry ? [[entry.path, entry] as const] : [])))
+  const entryOf = <T>(key: Key<T>) => at.get(key.path) as Entry<T> | undefined
+
+  const record = entryOf(keys.network(network.name))
+  if (!record) throw new OverlayError('not_found', `network ${network.name} was removed`)
+  parts.onNetwork(record)
+
+  const node: Entry<Node> | undefined = entryOf(keys.node(request.record.node))
+  if (node?.createRevision !== parts.registration.generation()) throw evicted(request.record.node)
+  parts.registration.seen(node)
+
+  const namesake = request.name ? entryOf(keys.name(network.name, request.name)) : undefined
+  if (namesake)
+    throw new OverlayError(
+      'already_exists',
+      `name "${request.name}" is taken in ${network.name} by endpoint ${namesake.value.endpointId}`,
+    )
+  for (const ip of addresses) {
+    const owner = entryOf(keys.address(network.name, ip))
+    const released = entryOf(keys.releasedAddress(network.name, ip))
+    if (owner && request.addresses.includes(ip)) throw takenBy(ip, network.name, owner.value)
+    if (owner) parts.pool.noteTaken(network.name, ip)
+    else if (released) parts.pool.noteReleased(network.name, ip, released.value)
+  }
+}
+
+function takenBy(ip: Ip, network: string, { kind, endpointId, node, name }: AddressOwner): OverlayError {
+  const owners: Record<AddressOwner['kind'], string> = {
+    ENDPOINT: `endpoint ${endpointId} on node ${node}`,
+    GATEWAY: 'the gateway',
+    AUXILIARY: `the auxiliary address "${name}"`,
+    RESERVATION: `a reservation of node ${node}`,
+    KIND_UNSPECIFIED: 'an owner that this version does not know',
+  }
+  return new OverlayError('already_exists', `address ${ip} is taken in ${network} by ${owners[kind]}: ask for another`)
+}

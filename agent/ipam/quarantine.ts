@@ -1,0 +1,28 @@
+/** The lease on which released addresses rest: one for many, renewed in time. */
+import type { Lease, Store } from '../../store/store.ts'
+
+/** An address rests at least this long, in seconds. */
+export const quarantineSeconds = 60
+/** How much longer a lease lives, and so for how long it can be given to new releases. */
+const reuseSeconds = 20
+
+export interface Quarantine {
+  /** A lease that has at least the quarantine's time to live, and when it ends at the latest. */
+  lease(): Promise<{ lease: Lease; freeAt: Date }>
+}
+
+/** `now` is a monotonic clock in milliseconds. */
+export function createQuarantine(store: Pick<Store, 'grantLease'>, now: () => number): Quarantine {
+  let current: { lease: Lease; granted: number; freeAt: Date } | undefined
+  return {
+    async lease() {
+      if (current && now() - current.granted < reuseSeconds * 1000) return current
+      // Time counts from before the request, so that the lease is never shorter than believed.
+      const granted = now()
+      const ttl = quarantineSeconds + reuseSeconds
+      const lease = await store.grantLease(ttl, { keepAlive: false })
+      current = { lease, granted, freeAt: new Date(Date.now() + ttl * 1000) }
+      return current
+    },
+  }
+}

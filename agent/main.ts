@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** overlay-agent: reads its configuration, builds the parts, starts them, stops them in reverse. */
+import { createLogger } from '../lib/log.ts'
+import { readOptions } from '../lib/options.ts'
+import { runProgram } from '../lib/program.ts'
+import { clientCredentials, readTls } from '../lib/tls.ts'
+import { version } from '../lib/version.ts'
+import { connect } from '../store/connect.ts'
+import { createAgent } from './agent.ts'
+import { serveApi } from './api.ts'
+import { linkControllers } from './controller-links.ts'
+import { readBootId, readMachineId } from './node/host-identity.ts'
+import { openStateDir } from './node/state-dir.ts'
+import { agentSpec } from './options.ts'
+import { answerQuestion } from './questions.ts'
+
+await runProgram(agentSpec.name, async ({ signal, defer }) => {
+  const options = readOptions(agentSpec, process.argv.slice(2), process.env)
+  const log = createLogger(agentSpec.name, options.logLevel)
+  const tls = readTls({ cert: options.tlsCert, key: options.tlsKey, ca: options.tlsCa })
+  const stateDir = openStateDir(options.stateDir)
+  const store = connect({ urls: options.etcd, prefix: options.prefix, tls, log })
+  defer(() => store.close())
+  const identity = { uid: stateDir.nodeUid, bootId: readBootId(), machineId: readMachineId(), version }
+  const agent = createAgent({ options, store, stateDir, identity, signal, log })
+  const api = await serveApi({ socket: options.socket, log, parts: agent.parts, status: agent.status })
+  defer(() => api.close())
+  await agent.run()
+  defer(() => agent.close())
+  linkControllers({
+    store,
+    hello: { node: options.node, uid: stateDir.nodeUid, version },
+    credentials: clientCredentials(tls),
+    answer: (question, linkSignal) => answerQuestion(agent.parts(), question, linkSignal),
+    signal,
+    log,
+  }).catch((error: unknown) => log.error({ err: error }, 'controllers are followed no more'))
+  log.info({ node: options.node, socket: options.socket }, 'ready')
+})

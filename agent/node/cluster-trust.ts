@@ -1,0 +1,44 @@
+/** Whether the store is the one, and no older one, that this node has lived with. */
+import { OverlayError } from '../../lib/errors.ts'
+import type { Store } from '../../store/store.ts'
+import type { Guard } from '../guard.ts'
+import type { StateDir } from './state-dir.ts'
+
+/**
+ * Compares the store with the node's memory and tells the guard what speaks
+ * against it. Nothing speaks against a store that is this node's first.
+ * @returns the cluster's uid, if the store is to be trusted.
+ * @throws OverlayError `unavailable` when the store does not answer.
+ */
+export async function examineStore(store: Store, stateDir: StateDir, guard: Guard): Promise<string | undefined> {
+  const memory = stateDir.readMemory()
+  const [cluster, { revision }] = await Promise.all([store.get(store.keys.cluster), store.probe()])
+  const wayOut = `if this is meant to be so, stop the agent, remove ${stateDir.path}/cluster.json and start it again`
+  const at = `the store at ${store.urls.join(', ')} under ${store.keys.prefix}`
+  if (!cluster && !memory)
+    throw new OverlayError(
+      'unavailable',
+      `${at} holds no cluster yet: start an overlay-controller with this etcd and prefix`,
+    )
+  const uid = cluster?.value.uid
+  const isOther = memory !== undefined && uid !== memory.clusterUid
+  const found = uid ? `is that of cluster ${uid}` : 'holds no cluster'
+  guard.set(
+    'cluster',
+    isOther
+      ? `${at} ${found}, but this node belongs to cluster ${memory.clusterUid}: check --etcd and --prefix; ${wayOut}`
+      : undefined,
+  )
+  if (isOther) return undefined
+
+  const wentBack = memory && revision < memory.revision
+  const doubt =
+    memory?.doubt ??
+    (wentBack
+      ? `${at} is at revision ${revision}, but this node has seen ${memory.revision}: it was restored from an older state; ${wayOut}`
+      : undefined)
+  // Once history went back it stays so, even when revisions have grown past what was seen.
+  if (memory && doubt && !memory.doubt) stateDir.writeMemory({ ...memory, doubt })
+  guard.set('history', doubt)
+  return doubt ? undefined : uid
+}

@@ -1,0 +1,123 @@
+/** This node's record in the store, and what every transaction of the agent is fenced by. */
+import { hasCode, OverlayError } from '../../lib/errors.ts'
+import type { Init, Node } from '../../proto/index.ts'
+import {
+  absent,
+  type Compare,
+  type Entry,
+  put,
+  rangeEmpty,
+  rangeUnchanged,
+  type Store,
+  unchanged,
+} from '../../store/store.ts'
+
+export interface Registration {
+  /** Create revision of the node's record: another one means that the node was evicted in between. */
+  generation(): number
+  /**
+   * Holds while the record is as we last knew it, and so only within one
+   * generation. What was sent under it cannot commit any more after `fence`.
+   */
+  compare(): Compare
+  /** The record as it was seen in the store; older ones than known are passed over. */
+  seen(entry: Entry<Node>): void
+  /**
+   * Writes the record anew: no transaction that is still on its way can commit
+   * afterwards.
+   * @throws OverlayError `failed_precondition` when the node was evicted.
+   */
+  fence(): Promise<void>
+}
+
+/**
+ * Registers the node, or finds it registered.
+ * @throws OverlayError `already_exists` when the name or the VTEP address is
+ * another host's; `conflict` when it is worth another attempt.
+ */
+export async function register(store: Store, node: Init<Node> & { name: string; uid: string }): Promise<Registration> {
+  const { keys } = store
+  const { entries, revision } = await store.list(keys.nodes)
+  const own = entries.find(({ value }) => value.name === node.name)
+  refuseDuplicates(
+    node,
+    own?.value,
+    entries.map(({ value }) => value),
+  )
+  if (own && isUpToDate(own.value, node)) return registration(store, own)
+  const fresh = { ...node, registeredAt: own?.value.registeredAt ?? new Date().toISOString() }
+  const outcome = await store.commit({
+    compares: [
+      rangeUnchanged(keys.nodes, revision),
+      ...(own ? [unchanged(own)] : [absent(keys.node(node.name)), rangeEmpty(keys.placements(node.name))]),
+    ],
+    writes: [put(keys.node(node.name), fresh, { over: own })],
+  })
+  const entry = outcome.committed ? await store.get(keys.node(node.name)) : undefined
+  if (entry) return registration(store, entry)
+  throw new OverlayError(
+    'conflict',
+    own
+      ? `the nodes changed while ${node.name} was registered`
+      : `the nodes changed, or endpoints of a former node ${node.name} are not released yet`,
+  )
+}
+
+function registration(store: Store, first: Entry<Node>): Registration {
+  let record = first
+  const seen = (entry: Entry<Node>) => {
+    if (entry.modRevision > record.modRevision) record = entry
+  }
+  return {
+    generation: () => record.createRevision,
+    compare: () => unchanged(record),
+    seen,
+    async fence() {
+      const key = store.keys.node(record.value.name)
+      for (;;) {
+        const outcome = await store.commit({
+          compares: [unchanged(record)],
+          writes: [put(key, record.value, { over: record })],
+        })
+        if (outcome.committed) {
+          record = { ...record, modRevision: outcome.revision }
+          return
+        }
+        const now = await store.get(key)
+        if (now?.createRevision !== record.createRevision) throw evicted(record.value.name)
+        seen(now)
+      }
+    },
+  }
+}
+
+export function evicted(node: string): OverlayError {
+  return new OverlayError(
+    'failed_precondition',
+    `node ${node} was removed from the cluster; its agent registers anew by itself, then try again`,
+  )
+}
+
+/** Whether it pays to try to register again. */
+export function isPassing(error: unknown): boolean {
+  return hasCode(error, 'conflict') || hasCode(error, 'unavailable')
+}
+
+function refuseDuplicates(node: Init<Node>, own: Node | undefined, all: readonly Node[]): void {
+  if (own && own.uid !== node.uid)
+    throw new OverlayError(
+      'already_exists',
+      `node name "${node.name}" belongs to another host (VTEP ${own.vtepAddress}): give this one another --node, or, if that host is gone for good, run "overlayctl node rm ${node.name}"`,
+    )
+  const twin = all.find(({ name, vtepAddress }) => name !== node.name && vtepAddress === node.vtepAddress)
+  if (twin)
+    throw new OverlayError(
+      'already_exists',
+      `VTEP address ${node.vtepAddress} is already that of node ${twin.name}: give --vtep-address or --vtep-interface so that each host has its own`,
+    )
+}
+
+function isUpToDate(known: Node, wanted: Init<Node>): boolean {
+  const fields = ['vtepAddress', 'underlayMtu', 'version', 'bootId', 'machineId'] as const
+  return fields.every((field) => known[field] === wanted[field])
+}

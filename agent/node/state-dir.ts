@@ -1,0 +1,110 @@
+/** The agent's own files: who this node is, which cluster it belongs to, what is unsettled. */
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { OverlayError } from '../../lib/errors.ts'
+
+const memorySchema = z.object({
+  /** The cluster that this node belongs to. */
+  clusterUid: z.string(),
+  /** The highest revision of its store that was seen. */
+  revision: z.number(),
+  /** Create revision of the node's record; 0 before it was registered. */
+  generation: z.number(),
+  /** What spoke against the store's history when the agent was stopped. */
+  doubt: z.string().optional(),
+})
+export type Memory = z.infer<typeof memorySchema>
+
+const intentSchema = z.object({
+  kind: z.enum(['claim', 'release']),
+  network: z.string(),
+  endpointId: z.string(),
+  bootId: z.string(),
+  /** The sandbox's cookie: it is not attached again before this is settled. */
+  cookie: z.string(),
+})
+/** A claim or release whose outcome is not known until the file is gone. */
+export type Intent = z.infer<typeof intentSchema>
+
+export interface StateDir {
+  readonly path: string
+  /** Made once; tells this node from another of the same name. */
+  readonly nodeUid: string
+  readMemory(): Memory | undefined
+  writeMemory(memory: Memory): void
+  readIntents(): readonly Intent[]
+  writeIntent(intent: Intent): void
+  removeIntent(endpointId: string): void
+}
+
+/**
+ * Opens the state directory, made if it is not there. Nothing is flushed to the
+ * disk: after a power cut the boot id is another, and that settles what was open.
+ * @throws OverlayError `failed_precondition` when it cannot be written or read.
+ */
+export function openStateDir(path: string): StateDir {
+  const intents = join(path, 'intents')
+  const memory = join(path, 'cluster.json')
+  const uidFile = join(path, 'node-uid')
+  explained(path, () => mkdirSync(intents, { recursive: true, mode: 0o700 }))
+  const intentFile = (endpointId: string) => join(intents, `${endpointId}.json`)
+  return {
+    path,
+    nodeUid: explained(uidFile, () => {
+      const known = readIfThere(uidFile)?.trim()
+      if (known) return known
+      const made = randomUUID()
+      replace(uidFile, `${made}\n`)
+      return made
+    }),
+    readMemory: () => explained(memory, () => parse(memorySchema, readIfThere(memory))),
+    writeMemory: (content) => explained(memory, () => replace(memory, JSON.stringify(content))),
+    readIntents: () =>
+      explained(intents, () =>
+        readdirSync(intents)
+          .filter((file) => file.endsWith('.json'))
+          .map((file) => parse(intentSchema, readFileSync(join(intents, file), 'utf8')))
+          .filter((intent) => intent !== undefined),
+      ),
+    writeIntent: (intent) =>
+      explained(intents, () => writeFileSync(intentFile(intent.endpointId), JSON.stringify(intent))),
+    removeIntent: (endpointId) => explained(intents, () => rmSync(intentFile(endpointId), { force: true })),
+  }
+}
+
+/**
+ * Undefined for what a power cut left half written: it took the kernel's state
+ * with it, so that there is nothing to protect or to settle any more.
+ */
+function parse<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined {
+  try {
+    return schema.parse(JSON.parse(text ?? ''))
+  } catch {
+    return undefined
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function replace(file: string, content: string): void {
+  writeFileSync(`${file}.new`, content)
+  renameSync(`${file}.new`, file)
+}
+
+function explained<T>(path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new OverlayError('failed_precondition', `state directory: ${path}: ${why}`, { cause: error })
+  }
+}

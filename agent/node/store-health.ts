@@ -1,0 +1,59 @@
+/** Whether the store answers: so that callers are refused at once while it does not. */
+import { hasCode, OverlayError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { retry } from '../../lib/retry.ts'
+import type { Store } from '../../store/store.ts'
+
+export interface StoreHealth {
+  /** The error of the last call, while the store is away. */
+  problem(): OverlayError | undefined
+  /** @throws OverlayError `unavailable` at once while the store is away. */
+  require(): void
+  /** Runs `action`; `unavailable` from it means that the store is away. */
+  observe<T>(action: () => Promise<T>): Promise<T>
+  /** The store was found to be away by other means. */
+  note(error: OverlayError): void
+}
+
+/** `onRecovered` is called each time when the store answers again. */
+export function createStoreHealth(
+  store: Pick<Store, 'probe' | 'urls'>,
+  signal: AbortSignal,
+  log: Logger,
+  onRecovered: () => void,
+): StoreHealth {
+  let problem: OverlayError | undefined
+  const awaitRecovery = async () => {
+    await retry(() => store.probe(), { signal, backoff: { first: 100, most: 1_000 } })
+    problem = undefined
+    log.info('store answers again')
+    onRecovered()
+  }
+  const note = (error: OverlayError) => {
+    if (problem || signal.aborted) return
+    problem = error
+    log.warn({ err: error }, 'store is away; what runs goes on unchanged')
+    // Ends with an error only when the agent stops.
+    awaitRecovery().catch(() => undefined)
+  }
+  return {
+    problem: () => problem,
+    note,
+    require() {
+      if (!problem) return
+      throw new OverlayError(
+        'unavailable',
+        `the store (${store.urls.join(', ')}) cannot be reached, so no address can be claimed; what is attached goes on: ${problem.message}`,
+        { cause: problem },
+      )
+    },
+    async observe(action) {
+      try {
+        return await action()
+      } catch (error) {
+        if (hasCode(error, 'unavailable')) note(error)
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,38 @@
+/** What the agent says of itself. */
+import type { OverlayError } from '../lib/errors.ts'
+import { AgentStatus, type Init, type Node } from '../proto/index.ts'
+import type { EndpointParts } from './endpoint/parts.ts'
+import type { Guard } from './guard.ts'
+
+export interface StatusParts {
+  readonly guard: Guard
+  readonly node: Init<Node>
+  /** Undefined until the agent is in sync. */
+  readonly parts: EndpointParts | undefined
+  /** What it waits for until then. */
+  readonly waitingFor: OverlayError | undefined
+}
+
+export function agentStatus({ guard, node, parts, waitingFor }: StatusParts): AgentStatus {
+  const doubt = guard.reason()
+  const away = parts?.health.problem()
+  const state = doubt ? 'HOLDING' : parts === undefined ? 'SYNCING' : away ? 'DISCONNECTED' : 'READY'
+  const reason = doubt ?? away?.message ?? (parts ? '' : (waitingFor?.message ?? 'reading the store'))
+  if (!parts) return AgentStatus.create({ state, reason, node })
+  const { view, sync, intents, reconciler } = parts
+  const networks = [...sync.followed()].filter((network) => view.hasNetwork(network))
+  const local = [...view.localEndpoints()].length
+  const all = networks.reduce((sum, network) => sum + [...view.endpoints(network)].length, 0)
+  return AgentStatus.create({
+    state,
+    reason,
+    node,
+    clusterUid: view.self.clusterUid,
+    revision: sync.revision(),
+    networks,
+    localEndpointCount: local,
+    remoteEndpointCount: Math.max(0, all - local),
+    problems: Array.from(reconciler.problems(), ([key, error]) => `${key}: ${error.message}`),
+    openIntents: intents.open().length,
+  })
+}

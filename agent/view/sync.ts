@@ -1,0 +1,264 @@
+/** Keeps the view in step with the store: one follow per range that concerns this host. */
+import { OverlayError } from '../../lib/errors.ts'
+import { parseIp } from '../../lib/ip.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Endpoint, Network, Node } from '../../proto/index.ts'
+import { partsBelow } from '../../store/keys.ts'
+import type { Change, Entry, Range, Store, Update } from '../../store/store.ts'
+import type { Guard } from '../guard.ts'
+import type { Key } from '../state/key.ts'
+import type { EndpointView } from '../state/view.ts'
+import { readEndpoint, readNetwork } from './records.ts'
+import type { View } from './view.ts'
+
+export interface SyncOptions {
+  readonly store: Store
+  readonly view: View
+  readonly guard: Guard
+  readonly signal: AbortSignal
+  readonly log: Logger
+  /** The node's current generation; undefined while it is evicted. */
+  readonly generation: () => number | undefined
+  readonly onDirty: (keys: readonly Key[]) => void
+  readonly onOwnNode: (entry: Entry<Node> | undefined) => void
+  readonly onHistoryBroken: () => void
+  readonly onLost: (error: OverlayError) => void
+}
+
+interface Follow {
+  readonly stop: AbortController
+  /** Resolves with the first snapshot. */
+  readonly ready: Promise<void>
+}
+
+interface Handler<T> {
+  /** Paths that the view has, to find what a snapshot lacks. */
+  readonly known: () => Iterable<string>
+  readonly put: (entry: Entry<T>) => void
+  readonly remove: (path: string) => void
+  readonly seen?: (revision: number) => void
+}
+
+export class Sync {
+  readonly #options: SyncOptions
+  readonly #networks = new Map<string, Follow>()
+  readonly #waiting = new Set<() => void>()
+  /** Own endpoints whose records went, but whose going is not proven. */
+  readonly #withheld = new Map<string, EndpointView>()
+  #networksRevision = 0
+  #highest = 0
+
+  constructor(options: SyncOptions) {
+    this.#options = options
+  }
+
+  /** The highest revision of the store that was seen. */
+  revision(): number {
+    return this.#highest
+  }
+
+  /** Follows nodes, networks, and the endpoints of `networks`; resolves when all are in the view. */
+  async start(networks: Iterable<string>): Promise<void> {
+    const { store, signal } = this.#options
+    const nodes = this.#follow(store.keys.nodes, signal, this.#nodeHandler())
+    const all = this.#follow(store.keys.networks, signal, this.#networkHandler())
+    await Promise.all([nodes, all, ...Array.from(networks, (network) => this.follow(network))])
+  }
+
+  /** Follows a network's endpoints; resolves when they are in the view. */
+  follow(network: string): Promise<void> {
+    const running = this.#networks.get(network)
+    if (running) return running.ready
+    const stop = new AbortController()
+    const signal = AbortSignal.any([stop.signal, this.#options.signal])
+    this.#options.view.follow(network)
+    const ready = this.#follow(this.#options.store.keys.endpoints(network), signal, this.#endpointHandler(network))
+    this.#networks.set(network, { stop, ready })
+    return ready
+  }
+
+  unfollow(network: string): void {
+    this.#networks.get(network)?.stop.abort()
+    this.#networks.delete(network)
+    this.#options.onDirty(this.#options.view.unfollow(network))
+  }
+
+  followed(): Iterable<string> {
+    return this.#networks.keys()
+  }
+
+  /**
+   * Resolves once every change of networks up to `revision` is in the view.
+   * @throws OverlayError `deadline` when the signal aborts first.
+   */
+  async networksSeen(revision: number, signal: AbortSignal): Promise<void> {
+    while (this.#networksRevision < revision) {
+      if (signal.aborted) throw new OverlayError('deadline', `revision ${revision} of the store has not been seen yet`)
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          this.#waiting.delete(done)
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        this.#waiting.add(done)
+        signal.addEventListener('abort', done)
+      })
+    }
+  }
+
+  /** The node has another generation than before: what went with the old one is proven gone. */
+  settleEviction(): void {
+    const { guard, view, onDirty } = this.#options
+    for (const [path, endpoint] of this.#withheld) {
+      if (!this.#isProven(endpoint)) continue
+      this.#withheld.delete(path)
+      onDirty(view.removeEndpoint(endpoint.network, endpoint.id))
+    }
+    guard.settleEviction()
+  }
+
+  /** An own endpoint that lives is not in the store: it stays, and so does everything else. */
+  withhold(endpoint: EndpointView): void {
+    const { store, view, guard } = this.#options
+    const { network, id } = endpoint
+    this.#withheld.set(store.keys.endpoint(network, id).path, endpoint)
+    view.setEndpoint(endpoint)
+    guard.set(
+      `endpoint ${id}`,
+      `endpoint ${id} of network ${network} lives on this host, but its record is gone from the store and nobody detached it: detach it here ("overlayctl detach ${id}"), or restore the store`,
+    )
+  }
+
+  /** An own endpoint was detached: whether its record went before matters no more. */
+  settleDetached({ network, id }: Pick<EndpointView, 'network' | 'id'>): void {
+    this.#withheld.delete(this.#options.store.keys.endpoint(network, id).path)
+    this.#options.guard.set(`endpoint ${id}`, undefined)
+  }
+
+  /** Feeds `handler` until `signal` aborts; resolves with the first snapshot. */
+  #follow<T>(range: Range<T>, signal: AbortSignal, handler: Handler<T>): Promise<void> {
+    return new Promise((resolve) => {
+      const run = async () => {
+        for await (const update of this.#options.store.follow(range, signal)) {
+          if (signal.aborted) break
+          this.#take(update, handler)
+          if (update.kind === 'snapshot') resolve()
+        }
+        resolve()
+      }
+      run().catch((error: unknown) => this.#options.log.error({ err: error, range: range.prefix }, 'follow ended'))
+    })
+  }
+
+  #take<T>(update: Update<T>, handler: Handler<T>): void {
+    switch (update.kind) {
+      case 'lost':
+        return this.#options.onLost(update.error)
+      case 'snapshot': {
+        if (update.historyBroken) this.#options.onHistoryBroken()
+        const present = new Set(update.entries.map(({ path }) => path))
+        const missing = [...handler.known()].filter((path) => !present.has(path))
+        for (const entry of update.entries) this.#attempt(entry.path, () => handler.put(entry))
+        for (const path of missing) handler.remove(path)
+        break
+      }
+      case 'changes':
+        for (const change of update.changes) this.#attempt(pathOf(change), () => applyChange(change, handler))
+    }
+    if (!this.#options.guard.reason()) this.#highest = Math.max(this.#highest, update.revision)
+    handler.seen?.(update.revision)
+  }
+
+  /** A record that cannot be used is told and passed over; the rest goes on. */
+  #attempt(path: string, action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#options.log.warn({ err: error, path }, 'record in the store cannot be used')
+    }
+  }
+
+  #nodeHandler(): Handler<Node> {
+    const { store, view, onDirty, onOwnNode } = this.#options
+    const seen = new Set<string>()
+    const ownPath = store.keys.node(view.self.node).path
+    return {
+      known: () => seen,
+      put(entry) {
+        seen.add(entry.path)
+        if (entry.path === ownPath) onOwnNode(entry)
+        onDirty(view.setNode(entry.value.name, parseIp(entry.value.vtepAddress)))
+      },
+      remove(path) {
+        seen.delete(path)
+        if (path === ownPath) onOwnNode(undefined)
+        onDirty(view.setNode(partsBelow(store.keys.nodes, path)[0] ?? '', undefined))
+      },
+    }
+  }
+
+  #networkHandler(): Handler<Network> {
+    const { store, view, guard, onDirty } = this.#options
+    const { keys } = store
+    return {
+      known: () => Array.from(view.networks(), ({ name }) => keys.network(name).path),
+      put(entry) {
+        const network = readNetwork(entry)
+        onDirty(view.setNetwork(network))
+        guard.set(`network ${network.name}`, undefined)
+      },
+      remove(path) {
+        const name = partsBelow(keys.networks, path)[0] ?? ''
+        // Only an empty network can be removed: with endpoints of ours it cannot be true.
+        if (view.hasNetwork(name))
+          return guard.set(
+            `network ${name}`,
+            `network ${name} has live endpoints on this host but no record in the store`,
+          )
+        onDirty(view.removeNetwork(name))
+      },
+      seen: (revision) => {
+        this.#networksRevision = Math.max(this.#networksRevision, revision)
+        for (const wake of this.#waiting) wake()
+      },
+    }
+  }
+
+  #endpointHandler(network: string): Handler<Endpoint> {
+    const { store, view, guard, onDirty } = this.#options
+    const range = store.keys.endpoints(network)
+    return {
+      known: () => Array.from(view.endpoints(network), ({ id }) => store.keys.endpoint(network, id).path),
+      put: (entry) => {
+        const endpoint = readEndpoint(entry)
+        if (this.#withheld.delete(entry.path)) guard.set(`endpoint ${endpoint.id}`, undefined)
+        onDirty(view.setEndpoint(endpoint))
+      },
+      remove: (path) => {
+        const endpoint = view.endpoint(network, partsBelow(range, path)[0] ?? '')
+        if (!endpoint) return
+        if (this.#isProven(endpoint)) onDirty(view.removeEndpoint(network, endpoint.id))
+        else this.withhold(endpoint)
+      },
+      seen: (revision) => view.seenUpTo(network, revision),
+    }
+  }
+
+  /** Another node's, not running, unsettled, or of a former generation of this node. */
+  #isProven(endpoint: EndpointView): boolean {
+    const { view, generation } = this.#options
+    if (endpoint.node !== view.self.node || view.hasOpenIntent(endpoint.id)) return true
+    if (endpoint.sandbox?.bootId !== view.self.bootId) return true
+    const current = generation()
+    return current === undefined || endpoint.createRevision < current
+  }
+}
+
+function pathOf(change: Change<unknown>): string {
+  return change.kind === 'put' ? change.entry.path : change.path
+}
+
+function applyChange<T>(change: Change<T>, handler: Handler<T>): void {
+  if (change.kind === 'put') handler.put(change.entry)
+  else handler.remove(change.path)
+}
