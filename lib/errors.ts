@@ -38,6 +38,13 @@ export class OverlayError extends Error {
   }
 }
 
+/** Wrong usage of a program: exit code 2. */
+export class UsageError extends OverlayError {
+  constructor(message: string) {
+    super('invalid', message)
+  }
+}
+
 export function isErrorCode(text: string): text is ErrorCode {
   return (errorCodes as readonly string[]).includes(text)
 }

@@ -9,15 +9,15 @@ export class Faults {
   }
 
   /**
-   * Runs a parser and notes its `invalid` error, after the field's name, as a
-   * fault; undefined then. Other errors pass through.
+   * Runs a parser and notes its `invalid` error, after the field's name (unless
+   * it begins with that), as a fault; undefined then. Other errors pass through.
    */
   try<T>(field: string, parse: () => T): T | undefined {
     try {
       return parse()
     } catch (error) {
       if (!hasCode(error, 'invalid')) throw error
-      this.add(`${field}: ${error.message}`)
+      this.add(error.message.startsWith(`${field} `) ? error.message : `${field}: ${error.message}`)
       return undefined
     }
   }

@@ -46,12 +46,14 @@ export function formatIp(family: Family, value: bigint): Ip {
   return new URL(`http://[${new IPv6(value).toString()}]`).hostname.slice(1, -1) as Ip
 }
 
-/** Network byte order: 4 or 16 bytes. */
+/** Network byte order: 4 or 16 bytes. Called for every entry that is written: without big numbers. */
 export function ipBytes(ip: Ip): Uint8Array {
-  const length = bitsOf[familyOf(ip)] / 8
-  let rest = ipValue(ip)
-  const bytes = new Uint8Array(length)
-  for (let at = length - 1; at >= 0; at--, rest >>= 8n) bytes[at] = Number(rest & 0xffn)
+  if (familyOf(ip) === 4) return Uint8Array.from(ip.split('.'), Number)
+  // `::` stands for the groups that are missing, once at most.
+  const [before = [], after = []] = ip.split('::').map((part) => (part === '' ? [] : part.split(':')))
+  const bytes = Buffer.alloc(16)
+  before.forEach((group, at) => bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * at))
+  after.forEach((group, at) => bytes.writeUInt16BE(Number.parseInt(group, 16), 16 - 2 * (after.length - at)))
   return bytes
 }
 

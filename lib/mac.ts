@@ -26,5 +26,5 @@ export function macOf(...parts: readonly string[]): Mac {
 }
 
 export function macBytes(mac: Mac): Uint8Array {
-  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16))
+  return Buffer.from(mac.replaceAll(':', ''), 'hex')
 }

@@ -16,13 +16,14 @@ export function parseName(text: string): string {
 
 /**
  * A network interface's name as Linux takes it (dev_valid_name in
- * net/core/dev.c), without `%`, which the kernel reads as a pattern.
+ * net/core/dev.c, which counts bytes), without `%`, which the kernel reads as a
+ * pattern.
  * @throws OverlayError `invalid`
  */
 export function parseIfname(text: string): string {
-  if (/^[^\s/:%]{1,15}$/.test(text) && text !== '.' && text !== '..') return text
+  if (/^((?![/:%])[!-~]){1,15}$/.test(text) && text !== '.' && text !== '..') return text
   throw new OverlayError(
     'invalid',
-    `"${text}" is not an interface name: 1 to 15 characters without space, "/", ":" and "%"`,
+    `"${text}" is not an interface name: 1 to 15 ASCII characters without space, "/", ":" and "%"`,
   )
 }

@@ -6,8 +6,10 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { OverlayError } from './errors.ts'
+import { UsageError } from './errors.ts'
 import { version } from './version.ts'
+
+export { UsageError } from './errors.ts'
 
 export interface OptionSpec {
   /** As commander takes it, for example `--etcd <urls>`. */
@@ -50,13 +52,6 @@ export function readOptions<T>(spec: ProgramSpec<T>, argv: readonly string[], en
   if (unknown.length > 0) faults.push(...unknown.map((name) => `${name}: no such option`))
   if (!checked.success || faults.length > 0) throw new UsageError(faults.join('\n'))
   return checked.data
-}
-
-/** Wrong usage: exit code 2. */
-export class UsageError extends OverlayError {
-  constructor(message: string) {
-    super('invalid', message)
-  }
 }
 
 function commanderOption({ flags, description, repeatable }: OptionSpec): Option {

@@ -6,7 +6,7 @@ export interface Stopping {
   /** Aborts when the process shall end: every loop hangs on it. */
   readonly signal: AbortSignal
   /** Run in reverse order once the signal has aborted. */
-  defer(stop: () => Promise<void> | void): void
+  readonly defer: (stop: () => Promise<void> | void) => void
 }
 
 /**
@@ -31,7 +31,10 @@ export async function runProgram(name: string, start: (stopping: Stopping) => Pr
     }
     controller.abort()
   }
-  for (const action of stops.toReversed()) await Promise.resolve(action()).catch(() => undefined)
+  for (const action of stops.toReversed()) {
+    const stopped = async () => action()
+    await stopped().catch(() => undefined)
+  }
   process.exit()
 }
 

@@ -15,10 +15,7 @@ export function delayBefore(attempt: number, { first, most }: Backoff = defaultB
   return ceiling / 2 + (Math.random() * ceiling) / 2
 }
 
-/**
- * Waits; returns early, without an error, when `signal` aborts. The timer does
- * not keep a process alive that has nothing else to do.
- */
+/** Waits; returns early, without an error, when `signal` aborts. */
 export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => undefined)
 }

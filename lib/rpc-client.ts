@@ -84,7 +84,9 @@ function callOf(client: Client, method: AnyMethod, timeout: number) {
 
 function unary(client: Client, { path, input, output }: AnyMethod, request: object, options: CallOptions) {
   return new Promise<unknown>((resolve, reject) => {
-    if (options.signal?.aborted) return reject(new OverlayError('deadline', 'the call was given up'))
+    const { signal } = options
+    const givenUp = () => new OverlayError('deadline', 'the call was given up')
+    if (signal?.aborted) return reject(givenUp())
     const call = client.makeUnaryRequest(
       path,
       encoder(input),
@@ -93,13 +95,13 @@ function unary(client: Client, { path, input, output }: AnyMethod, request: obje
       new Metadata(),
       callOptions(options),
       (error, answer) => {
-        options.signal?.removeEventListener('abort', cancel)
-        if (error) reject(fromStatus(error))
+        signal?.removeEventListener('abort', cancel)
+        if (error) reject(signal?.aborted ? givenUp() : fromStatus(error))
         else resolve(answer)
       },
     )
     const cancel = () => call.cancel()
-    options.signal?.addEventListener('abort', cancel, { once: true })
+    signal?.addEventListener('abort', cancel, { once: true })
   })
 }
 
@@ -121,13 +123,18 @@ function duplex(client: Client, method: AnyMethod, options: CallOptions): Duplex
 /** The stream's messages. Ends quietly when the caller's signal aborts. */
 function received(call: ClientReadableStream<unknown>, signal?: AbortSignal): AsyncIterable<unknown> {
   const cancel = () => call.cancel()
-  // Without a listener an error between two reads would end the process.
-  call.on('error', () => undefined)
+  // Without a listener an error between two reads would end the process. One that
+  // comes before the first read is told to nobody else.
+  let failure: Error | undefined
+  call.on('error', (error) => {
+    failure = error
+  })
   if (signal?.aborted) cancel()
   signal?.addEventListener('abort', cancel, { once: true })
   return (async function* () {
     try {
       yield* call
+      if (failure) throw failure
     } catch (error) {
       if (!signal?.aborted) throw fromStatus(error)
     } finally {

@@ -1,5 +1,5 @@
 /** Serves our gRPC services, with health (grpc.health.v1) and reflection. */
-import type { EventEmitter } from 'node:events'
+import { type EventEmitter, setMaxListeners } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -26,6 +26,8 @@ export interface CallContext {
   readonly signal: AbortSignal
   /** The caller's address, as grpc-js tells it. */
   readonly peer: string
+  /** When the caller gives up: milliseconds since the epoch, or Infinity. */
+  readonly deadline: number
 }
 
 type Handler<M> =
@@ -62,6 +64,8 @@ export function createRpcServer(log: Logger): RpcServer {
   })
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   const closing = new AbortController()
+  // Every open stream listens: many are no leak.
+  setMaxListeners(0, closing.signal)
   const names: string[] = []
   health.addToServer(server)
   reflection().addToServer(server)
@@ -132,7 +136,11 @@ function handleCall(method: AnyMethod, handler: AnyHandler, closing: AbortSignal
     const controller = new AbortController()
     const context = contextOf(call, controller)
     closing.addEventListener('abort', () => controller.abort(), { signal: context.signal, once: true })
-    const input = method.kind === 'duplex' ? call : (call as ServerWritableStream<unknown, unknown>).request
+    // By itself the end of the caller's half would destroy the stream before our half has ended.
+    const input =
+      method.kind === 'duplex'
+        ? (call as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
+        : (call as ServerWritableStream<unknown, unknown>).request
     call.on('error', () => controller.abort())
     pump(handler(input as never, context) as AsyncIterable<unknown>, call, context.signal).then(
       () => call.end(),
@@ -141,9 +149,12 @@ function handleCall(method: AnyMethod, handler: AnyHandler, closing: AbortSignal
   }
 }
 
-function contextOf(call: EventEmitter & { getPeer(): string }, controller: AbortController): CallContext {
+function contextOf(
+  call: EventEmitter & { getPeer(): string; getDeadline(): Date | number },
+  controller: AbortController,
+): CallContext {
   call.on('cancelled', () => controller.abort())
-  return { signal: controller.signal, peer: call.getPeer() }
+  return { signal: controller.signal, peer: call.getPeer(), deadline: Number(call.getDeadline()) }
 }
 
 /** Writes what comes, no faster than the other side reads. */
@@ -156,8 +167,13 @@ async function pump(source: AsyncIterable<unknown>, call: StreamCall, signal: Ab
 
 function drained(call: StreamCall, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    call.once('drain', resolve)
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    const done = () => {
+      call.off('drain', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    call.on('drain', done)
+    signal.addEventListener('abort', done)
   })
 }
 

@@ -39,7 +39,7 @@ export interface MessageType<T> {
    * @throws TypeError when a field has a value of the wrong kind.
    */
   fromJson(json: JsonObject): T
-  /** As canonical proto3 JSON: fields at their default are left out. */
+  /** As canonical proto3 JSON: fields that are not given are left out. */
   toJson(value: Init<T>): JsonObject
 }
 

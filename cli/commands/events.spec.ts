@@ -1,0 +1,59 @@
+import { afterEach, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { type Answers, endpoint, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { invoke } from '../testing/invoke.ts'
+
+let cluster: FakeCluster | undefined
+const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))
+afterEach(() => cluster?.close())
+const run = (line: string) => invoke(cluster, line.split(' '))
+
+it('prints a line per event, and fails when the controller ends the stream', async () => {
+  await start()
+  expect(await run('events')).toEqual({
+    code: 1,
+    stdout: `2026-03-02T10:00:00.000Z   created   network    web            vni=1048576 subnets=10.0.9.0/24,fd00:9::/64
+2026-03-02T10:00:01.000Z   lost      node       host2          vtep=192.0.2.2 lost
+`,
+    stderr: `overlayctl: the controller at ${cluster?.controller} ended the stream: start "overlayctl events" again, and look with "overlayctl ls" at what was missed\n`,
+  })
+})
+
+it('prints endpoints', async () => {
+  await start({
+    events: {
+      async *watch() {
+        yield { time: '2026-03-02T10:00:00.000Z', action: 'REMOVED', endpoint }
+      },
+    },
+  })
+  expect((await run('events')).stdout).toBe(
+    '2026-03-02T10:00:00.000Z   removed   endpoint   3f2a9c0d1e2f   network=web node=host1 addresses=10.0.9.7,fd00:9::7 name=client\n',
+  )
+})
+
+it('prints an object per line, documents, or names', async () => {
+  await start()
+  const lines = (await run('events -o json')).stdout.trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { action: 'CREATED', network: { name: 'web' } },
+    { action: 'LOST', node: { name: 'host2' } },
+  ])
+  expect(parseAllDocuments((await run('events -o yaml')).stdout)).toHaveLength(2)
+  expect((await run('events -o name')).stdout).toBe('network/web\nnode/host2\n')
+})
+
+it('ends quietly at Ctrl-C', async () => {
+  const interrupt = new AbortController()
+  await start({
+    events: {
+      async *watch(_, { signal }) {
+        yield { time: '2026-03-02T10:00:00.000Z', action: 'REMOVED', endpoint }
+        interrupt.abort('SIGINT')
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      },
+    },
+  })
+  const result = await invoke(cluster, ['events'], { interrupted: interrupt.signal })
+  expect(result).toMatchObject({ code: 130, stderr: '' })
+})

@@ -1,0 +1,112 @@
+import { afterEach, expect, it } from 'vitest'
+import { OverlayError } from '../../lib/errors.ts'
+import { AgentStatus, ClusterStatus } from '../../proto/index.ts'
+import { type Answers, agentStatus, clusterStatus, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { invoke } from '../testing/invoke.ts'
+
+let cluster: FakeCluster | undefined
+const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))
+afterEach(() => cluster?.close())
+
+/** Without the parts that differ from run to run. */
+const stable = (text: string) =>
+  text.replaceAll(cluster?.controller ?? '', 'CONTROLLER').replaceAll(cluster?.agent ?? '', 'SOCKET')
+
+const nodes = `
+NAME    STATUS   VTEP        ENDPOINTS   VERSION   AGE
+host1   live     192.0.2.1   1           0.1.0     1d
+host2   lost     192.0.2.2   -           0.1.0     1d
+`
+
+it('shows all at a glance', async () => {
+  await start()
+  const { code, stdout, stderr } = await invoke(cluster, ['status'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stable(stdout)).toBe(
+    `Cluster:      c0ffee
+Controller:   CONTROLLER answers, 1 controller in the cluster
+Store:        healthy, revision 42, answers in 1.3 ms (http://127.0.0.1:2379)
+Nodes:        1 live, 1 LOST: host2
+Networks:     2
+Endpoints:    1
+Agent:        ready, node host1, 1 network here, 1 local endpoint, 3 remote
+${nodes}`,
+  )
+})
+
+it('prints the messages as JSON', async () => {
+  await start()
+  const { stdout } = await invoke(cluster, ['status', '-o', 'json'])
+  expect(JSON.parse(stdout)).toEqual({ ...ClusterStatus.toJson(clusterStatus), agent: AgentStatus.toJson(agentStatus) })
+})
+
+it('passes over an agent that is not there', async () => {
+  await start()
+  const { code, stdout } = await invoke(cluster, ['status', '--agent', '/nowhere/agent.sock'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('Agent:        none on this host (no socket /nowhere/agent.sock)\n')
+})
+
+it('shows the agent when the controller is down', async () => {
+  await start()
+  const { code, stdout, stderr } = await invoke(cluster, ['status', '--controller', '127.0.0.1:1'])
+  expect(code).toBe(1)
+  expect(stdout).toBe(`Controller:   127.0.0.1:1 FAILED: does not answer
+Agent:        ready, node host1, 1 network here, 1 local endpoint, 3 remote
+`)
+  expect(stderr).toMatch(
+    /^overlayctl: cannot reach the controller at 127\.0\.0\.1:1 \(connection refused\): start overlay-controller.*\n$/,
+  )
+  const json = await invoke(cluster, ['status', '--controller', '127.0.0.1:1', '-o', 'json'])
+  expect(json.code).toBe(1)
+  expect(JSON.parse(json.stdout)).toEqual({ agent: AgentStatus.toJson(agentStatus) })
+})
+
+it('says that the store is down', async () => {
+  const problem = 'no etcd answers at http://127.0.0.1:2379: start it'
+  await start({
+    clusters: {
+      getStatus: async () =>
+        ClusterStatus.create({ ...clusterStatus, store: { urls: ['http://127.0.0.1:2379'], problem }, nodes: [] }),
+    },
+    agent: {
+      getStatus: async () =>
+        AgentStatus.create({ ...agentStatus, state: 'DISCONNECTED', reason: 'no etcd answers', openIntents: 2 }),
+    },
+  })
+  const { code, stdout, stderr } = await invoke(cluster, ['status'])
+  expect(code).toBe(1)
+  expect(stable(stdout)).toBe(`Cluster:      c0ffee
+Controller:   CONTROLLER answers
+Store:        FAILED: no etcd answers at http://127.0.0.1:2379: start it (http://127.0.0.1:2379)
+Nodes:        unknown, without the store
+Networks:     unknown, without the store
+Endpoints:    unknown, without the store
+Agent:        DISCONNECTED, node host1, 1 network here, 1 local endpoint, 3 remote, 2 open intents
+Problem:      no etcd answers
+`)
+  expect(stderr).toBe(`overlayctl: the store is not healthy: ${problem}
+overlayctl: the agent of this host is DISCONNECTED: no etcd answers
+`)
+})
+
+it('shows what a controller refuses that can do nothing without the store', async () => {
+  await start({
+    clusters: {
+      getStatus: async () => {
+        throw new OverlayError('unavailable', 'no etcd answers')
+      },
+    },
+  })
+  const { code, stdout, stderr } = await invoke(cluster, ['status'])
+  expect(code).toBe(1)
+  expect(stable(stdout)).toContain('Controller:   CONTROLLER FAILED: no etcd answers\n')
+  expect(stderr).toBe('overlayctl: no etcd answers\n')
+})
+
+it('lists what the agent could not bring about', async () => {
+  await start({
+    agent: { getStatus: async () => AgentStatus.create({ ...agentStatus, problems: ['link ovbr1: File exists'] }) },
+  })
+  expect((await invoke(cluster, ['status'])).stdout).toContain('Problem:      link ovbr1: File exists\n')
+})

@@ -1,0 +1,26 @@
+/** Commands that take several names. */
+import { CallError } from './connect.ts'
+import type { Context } from './context.ts'
+
+/**
+ * Does the work for each name, one after another, goes on past refusals and
+ * tells of them. Stops when the user interrupts or nobody answers.
+ * @returns the results of those that succeeded.
+ */
+export async function forEachName<T>(
+  context: Context,
+  names: readonly string[],
+  work: (name: string) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = []
+  for (const name of names) {
+    try {
+      results.push(await work(name))
+    } catch (error) {
+      if (context.signals.interrupted.aborted) throw error
+      context.report(error)
+      if (error instanceof CallError && error.reached !== 'answered') break
+    }
+  }
+  return results
+}

@@ -1,0 +1,82 @@
+/** The options that every command takes, and their environment variables. */
+import { type Command, Option } from 'commander'
+import { UsageError } from '../lib/errors.ts'
+import type { TlsFiles } from '../lib/tls.ts'
+import { parseChoice, parseHostPort, parseSeconds } from './arguments.ts'
+
+export const formats = ['table', 'wide', 'json', 'yaml', 'name'] as const
+export type Format = (typeof formats)[number]
+
+export interface Globals {
+  /** HOST:PORT. */
+  readonly controller: string
+  /** The path of the local agent's socket. */
+  readonly agent: string
+  readonly output: Format
+  /** How long a call may take, in milliseconds. */
+  readonly timeout: number
+  readonly verbose: boolean
+  readonly tls: TlsFiles
+}
+
+/** What a user may set, by flag or environment; each value as text. */
+const options = {
+  controller: ['--controller <host:port>', "the controller's address (default: 127.0.0.1:4780)"],
+  agent: ['--agent <path>', "the local agent's socket (default: /run/overlay/agent.sock)"],
+  output: ['-o, --output <format>', `${formats.join(', ')} (default: table)`],
+  timeout: ['--timeout <seconds>', 'how long an answer may take (default: 10)'],
+  tlsCert: ['--tls-cert <file>', 'certificate of this client'],
+  tlsKey: ['--tls-key <file>', 'key of that certificate'],
+  tlsCa: ['--tls-ca <file>', 'certificate of the authority that the controller is trusted by'],
+} as const
+
+type Name = keyof typeof options
+type Given = { readonly [name in Name]?: string } & { readonly verbose?: boolean }
+
+export function addGlobalOptions(program: Command): void {
+  for (const [name, [flags, description]] of Object.entries(options))
+    program.addOption(new Option(flags, `${description} [${variableOf(name)}]`))
+  program.option('-v, --verbose', `tell code, address and cause of errors [${variableOf('verbose')}]`)
+}
+
+/**
+ * Flags over environment over defaults.
+ * @throws UsageError that names the flag or the variable with the wrong value.
+ */
+export function readGlobals(flags: Given, env: NodeJS.ProcessEnv): Globals {
+  const read = <T>(name: Name, parse: (text: string) => T, otherwise: T): T => {
+    const flag = flags[name]
+    const text = flag ?? (env[variableOf(name)] || undefined)
+    if (text === undefined) return otherwise
+    try {
+      return parse(text)
+    } catch (error) {
+      throw new UsageError(`${flag === undefined ? variableOf(name) : nameOf(name)}: ${(error as Error).message}`)
+    }
+  }
+  const plain = (text: string) => text
+  return {
+    controller: read('controller', parseHostPort, '127.0.0.1:4780'),
+    agent: read('agent', plain, '/run/overlay/agent.sock'),
+    output: read('output', parseChoice(formats), 'table'),
+    timeout: read('timeout', parseSeconds, 10_000),
+    verbose: flags.verbose ?? !['', '0', 'false'].includes(env[variableOf('verbose')] ?? ''),
+    tls: {
+      cert: read('tlsCert', plain, undefined),
+      key: read('tlsKey', plain, undefined),
+      ca: read('tlsCa', plain, undefined),
+    },
+  }
+}
+
+function variableOf(name: string): string {
+  return `OVERLAY_${hyphenated(name).toUpperCase().replaceAll('-', '_')}`
+}
+
+function nameOf(name: Name): string {
+  return name === 'output' ? '-o' : `--${hyphenated(name)}`
+}
+
+function hyphenated(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}

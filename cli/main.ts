@@ -1,0 +1,48 @@
+/** overlayctl: this process as the surroundings of the program. */
+import type { Surroundings } from './context.ts'
+import { runCli } from './program.ts'
+
+/** As a shell reports a program that a closed pipe ended. */
+const brokenPipe = 141
+
+process.stdout.on('error', () => process.exit(brokenPipe))
+
+void runCli(process.argv.slice(2), {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  ask: process.stdin.isTTY ? ask : undefined,
+  now: () => new Date(),
+  signals: processSignals(),
+}).then((code) => process.exit(code))
+
+/** The terminal stays in its usual mode, so that Ctrl-C is a signal as ever. */
+async function ask(question: string, interrupted: AbortSignal): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline')
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  process.stderr.write(question)
+  try {
+    return await new Promise<string | undefined>((resolve, reject) => {
+      interrupted.addEventListener('abort', () => reject(new Error('interrupted')), { once: true })
+      lines.once('line', resolve).once('close', () => resolve(undefined))
+    })
+  } finally {
+    lines.close()
+  }
+}
+
+function processSignals(): Surroundings['signals'] {
+  const controller = new AbortController()
+  let listener: ((signal: NodeJS.Signals) => void) | undefined
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => (listener ? listener(name) : controller.abort(name)))
+  return {
+    interrupted: controller.signal,
+    redirect(to) {
+      listener = to
+      return () => {
+        listener = undefined
+      }
+    },
+  }
+}

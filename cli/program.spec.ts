@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { version } from '../lib/version.ts'
+import { type FakeCluster, startFakeCluster } from './testing/cluster.ts'
+import { invoke } from './testing/invoke.ts'
+
+let cluster: FakeCluster | undefined
+afterEach(() => cluster?.close())
+
+const commands = [
+  'create',
+  'ls',
+  'inspect',
+  'rm',
+  'prune',
+  'attach',
+  'detach',
+  'endpoint',
+  'endpoint ls',
+  'endpoint inspect',
+  'run',
+  'node',
+  'node ls',
+  'node inspect',
+  'node rm',
+  'status',
+  'events',
+]
+
+it.each(commands)('%s --help has a paragraph and examples', async (command) => {
+  const { code, stdout, stderr } = await invoke(undefined, [...command.split(' '), '--help'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(new RegExp(`^Usage: overlayctl ${command}\\b.*\\n\\n[A-Z][^]*\\.\\n\\n`))
+  expect(stdout).toContain('--controller <host:port>')
+  expect(stdout).toMatch(new RegExp(`\\nExamples:\\n {2}overlayctl ${command}\\b`))
+})
+
+it('--help groups the commands', async () => {
+  const { code, stdout } = await invoke(undefined, ['--help'])
+  expect(code).toBe(0)
+  expect(stdout.match(/^[A-Z]\w+:$/gm)).toEqual(['Options:', 'Networks:', 'Endpoints:', 'Cluster:', 'Examples:'])
+  expect(stdout).toContain('[OVERLAY_TLS_CA]')
+})
+
+it('--version prints it', async () => {
+  expect(await invoke(undefined, ['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+describe('wrong usage', () => {
+  const see = '(see "overlayctl --help")'
+  it.each([
+    ['foo', `unknown command 'foo' ${see}`],
+    ['inspec', `unknown command 'inspec': Did you mean inspect? ${see}`],
+    ['node foo', `unknown command 'foo' (see "overlayctl node --help")`],
+    ['--foo ls', `unknown option '--foo' (see "overlayctl ls --help")`],
+    ['ls web', `too many arguments for 'ls'. Expected 0 arguments but got 1. (see "overlayctl ls --help")`],
+    ['ls -o foo', '-o: "foo" is none of table, wide, json, yaml, name'],
+    ['-o', `option '-o, --output <format>' argument missing ${see}`],
+    ['ls --timeout never', '--timeout: "never" is not a number of seconds (for example 10 or 0.5)'],
+    ['ls --timeout -1', '--timeout: "-1" is not a number of seconds (for example 10 or 0.5)'],
+    ['ls --timeout 0', '--timeout: "0" is not a number of seconds (for example 10 or 0.5)'],
+    ['ls --controller here', '--controller: "here" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)'],
+    [
+      'ls --controller ::1:4780',
+      '--controller: "::1:4780" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)',
+    ],
+    ['ls --controller h:70000', '--controller: "h:70000" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)'],
+    ['run -- true', `required option '--network <name>' not specified (see "overlayctl run --help")`],
+    ['run --network web', `missing required argument 'command' (see "overlayctl run --help")`],
+  ])('%s', async (line, message) => {
+    expect(await invoke(undefined, line.split(' '))).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `overlayctl: ${message}\n`,
+    })
+  })
+
+  it('is no command at all, which shows help', async () => {
+    const result = await invoke(undefined, [])
+    expect(result).toMatchObject({ code: 2, stdout: '' })
+    expect(result.stderr).toMatch(/^Usage: overlayctl/)
+  })
+
+  it('is a variable with a wrong value, which is named', async () => {
+    expect(await invoke(undefined, ['ls'], { env: { OVERLAY_OUTPUT: 'foo' } })).toMatchObject({
+      code: 2,
+      stderr: 'overlayctl: OVERLAY_OUTPUT: "foo" is none of table, wide, json, yaml, name\n',
+    })
+  })
+})
+
+describe('global options', () => {
+  it.each([
+    [['-o', 'name', 'ls'], {}],
+    [['ls', '-o', 'name'], {}],
+    [['ls', '-oname'], {}],
+    [['--output=name', 'ls'], { OVERLAY_OUTPUT: 'json' }],
+    [['ls'], { OVERLAY_OUTPUT: 'name', OVERLAY_TIMEOUT: '' }],
+  ])('%j with %j prints names', async (argv, env) => {
+    cluster = await startFakeCluster()
+    expect(await invoke(cluster, argv, { env })).toEqual({ code: 0, stdout: 'db\nweb\n', stderr: '' })
+  })
+
+  it('take the flag over the environment', async () => {
+    cluster = await startFakeCluster()
+    const env = { OVERLAY_CONTROLLER: '127.0.0.1:1' }
+    const result = await invoke(undefined, ['ls', '-o', 'name', '--controller', cluster.controller], { env })
+    expect(result.stdout).toBe('db\nweb\n')
+  })
+
+  it.each([
+    [['--tls-ca', '/nowhere/ca.pem'], '--tls-ca /nowhere/ca.pem: cannot be read: '],
+    [['--tls-cert', 'c.pem'], 'TLS needs --tls-ca: '],
+  ])('%j is told to be wrong', async (flags, message) => {
+    const { code, stderr } = await invoke(undefined, ['ls', ...flags])
+    expect(code).toBe(1)
+    expect(stderr).toContain(`overlayctl: ${message}`)
+  })
+})

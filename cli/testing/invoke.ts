@@ -1,0 +1,36 @@
+/** For specs: overlayctl without a process of its own. */
+import { runCli } from '../program.ts'
+import { type FakeCluster, now } from './cluster.ts'
+
+export interface Invocation {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface InvokeOptions {
+  readonly env?: NodeJS.ProcessEnv
+  /** What the person answers; without it standard input is no terminal. */
+  readonly answer?: string
+  /** Aborted with a signal's name as the reason. */
+  readonly interrupted?: AbortSignal
+}
+
+/** Runs overlayctl against the cluster, if there is one. */
+export async function invoke(
+  cluster: Pick<FakeCluster, 'controller' | 'agent'> | undefined,
+  argv: readonly string[],
+  { env = {}, answer, interrupted = new AbortController().signal }: InvokeOptions = {},
+): Promise<Invocation> {
+  const written = { stdout: '', stderr: '' }
+  const addresses = cluster && { OVERLAY_CONTROLLER: cluster.controller, OVERLAY_AGENT: cluster.agent }
+  const code = await runCli(argv, {
+    env: { ...addresses, ...env },
+    stdout: { write: (text) => (written.stdout += text) },
+    stderr: { write: (text) => (written.stderr += text) },
+    ask: answer === undefined ? undefined : async () => answer,
+    now: () => now,
+    signals: { interrupted, redirect: () => () => undefined },
+  })
+  return { code, ...written }
+}

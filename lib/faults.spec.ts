@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import { OverlayError } from './errors.ts'
+import { Faults } from './faults.ts'
+import { parseName } from './names.ts'
+
+it('says nothing when there is no fault', () => {
+  const faults = new Faults()
+  expect(faults.try('name', () => parseName('web'))).toBe('web')
+  expect(() => faults.throwIfAny()).not.toThrow()
+})
+
+it('names all faults at once, each after its field', () => {
+  const faults = new Faults()
+  expect(faults.try('name', () => parseName('Web'))).toBeUndefined()
+  faults.add('mtu: too small')
+  expect(() => faults.throwIfAny()).toThrow(/^name: "Web" is not a name: .*; mtu: too small$/)
+})
+
+it('lets other errors through', () => {
+  const faults = new Faults()
+  const away = new OverlayError('unavailable', 'no store')
+  expect(() =>
+    faults.try('name', () => {
+      throw away
+    }),
+  ).toThrow(away)
+  expect(() => faults.throwIfAny()).not.toThrow()
+})

@@ -1,0 +1,32 @@
+import { status } from '@grpc/grpc-js'
+import { describe, expect, it } from 'vitest'
+import { errorCodes, OverlayError } from './errors.ts'
+import { fromStatus, toStatus } from './rpc-status.ts'
+
+const failed = (code: unknown, details?: string) => Object.assign(new Error('13 INTERNAL: frame'), { code, details })
+
+describe('fromStatus', () => {
+  it.each(errorCodes)('gives back %s after toStatus', (code) => {
+    const { code: number, details } = toStatus(new OverlayError(code, 'why'))
+    expect(fromStatus(failed(number, details))).toMatchObject({ code, message: 'why' })
+  })
+
+  it('maps every code to a status of its own', () => {
+    expect(new Set(errorCodes.map((code) => toStatus(new OverlayError(code, '')).code)).size).toBe(errorCodes.length)
+  })
+
+  it.each([
+    [failed(status.UNIMPLEMENTED, 'no such method'), 'internal', 'no such method'],
+    [failed(status.UNKNOWN, ''), 'internal', '13 INTERNAL: frame'],
+    [failed('ENOENT'), 'internal', '13 INTERNAL: frame'],
+    [new TypeError('x is not a function'), 'internal', 'x is not a function'],
+    ['text', 'internal', 'text'],
+  ])('takes whatever is thrown: %s', (thrown, code, message) => {
+    expect(fromStatus(thrown)).toMatchObject({ code, message })
+  })
+
+  it('leaves ours as they are', () => {
+    const error = new OverlayError('conflict', 'why')
+    expect(fromStatus(error)).toBe(error)
+  })
+})
