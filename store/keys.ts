@@ -51,6 +51,7 @@ export function createKeys(prefix: string) {
     mac: (network: string, mac: Mac) => key(EndpointRef, 'macs', network, mac),
     releasedAddresses: (network: string) => range(ReleasedAddress, 'released', network),
     releasedAddress: (network: string, ip: Ip) => key(ReleasedAddress, 'released', network, ip),
+    allPlacements: range<null>(null, 'placements'),
     placements: (node: string) => range<null>(null, 'placements', node),
     placement: (node: string, network: string, id: string) => key<null>(null, 'placements', node, network, id),
     nodes: range(Node, 'nodes'),

@@ -47,18 +47,23 @@ export type Change<T> =
 /**
  * What following a range gives: first a snapshot; then changes, each exactly
  * once and in order, however often the connection breaks; a snapshot again
- * where history is gone (compacted, another cluster, went back).
+ * where history is gone (compacted, another cluster, went back). A record that
+ * cannot be read is passed over: what was told of its key before stays.
  */
 export type Update<T> =
   | {
       readonly kind: 'snapshot'
       readonly entries: readonly Entry<T>[]
       readonly revision: Revision
-      /** The store's history is not the one that was followed before. */
+      /**
+       * The store's history is not the one that was followed before: another
+       * cluster, or one that went back. False when it was only compacted.
+       */
       readonly historyBroken: boolean
     }
+  /** All up to `revision` has been told. After `lost` it may have no changes: the connection is back. */
   | { readonly kind: 'changes'; readonly changes: readonly Change<T>[]; readonly revision: Revision }
-  /** The connection is lost; what was seen stays true until told otherwise. */
+  /** Said once: the connection is lost; what was seen stays true until told otherwise. */
   | { readonly kind: 'lost'; readonly error: OverlayError }
 
 export type Compare =
@@ -97,30 +102,43 @@ export class OutcomeUnknownError extends OverlayError {
 
 export interface Lease {
   readonly id: string
-  /** Aborts when the lease is lost: its keys are, or soon will be, gone. */
+  /**
+   * Aborts when the lease is lost, no later than its time to live after the
+   * last renewal, or when the store is closed: its keys are, or soon will be,
+   * gone. Not when it is revoked.
+   */
   readonly lost: AbortSignal
+  /** Removes its keys. @throws OverlayError `unavailable`: then they go when its time is over. */
   revoke(): Promise<void>
 }
 
 export interface Store {
   readonly keys: Keys
   readonly urls: readonly string[]
-  /** @throws OverlayError `unavailable` when no etcd answers in time (all methods). */
+  /**
+   * @throws OverlayError `unavailable` when no etcd answers in time (all
+   * methods); `internal`, naming the key, when the record cannot be read.
+   */
   get<T>(key: Key<T>): Promise<Entry<T> | undefined>
-  /** The whole range at one revision, fetched in pages. */
+  /** The whole range at one revision, fetched in pages, without records that cannot be read. */
   list<T>(range: Range<T>): Promise<Listing<T>>
   page<T>(range: Range<T>, options: { limit: number; after?: string }): Promise<Page<T>>
   count(range: Range<unknown>): Promise<number>
   /**
    * Sent once, never repeated by itself.
    * @throws OutcomeUnknownError when it may have committed all the same; any
-   * other error means that nothing was written.
+   * other error means that nothing was written: `conflict` when a lease in it
+   * is gone, `invalid` when a record is larger than etcd takes, `internal` with
+   * more than 128 operations.
    */
   commit(transaction: Transaction): Promise<Outcome>
   /** Ends when `signal` aborts, never by itself. */
   follow<T>(range: Range<T>, signal: AbortSignal): AsyncIterable<Update<T>>
-  /** Kept alive until revoked, lost, or the store is closed. */
-  grantLease(ttlSeconds: number): Promise<Lease>
+  /**
+   * Kept alive until revoked, lost, or the store is closed; with `keepAlive:
+   * false` it runs out by itself after its time to live.
+   */
+  grantLease(ttlSeconds: number, options?: { keepAlive?: boolean }): Promise<Lease>
   /** The store's current revision, and how long the question took. */
   probe(): Promise<{ revision: Revision; milliseconds: number }>
   close(): Promise<void>

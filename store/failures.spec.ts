@@ -1,0 +1,55 @@
+import { status } from '@grpc/grpc-js'
+import { describe, expect, it } from 'vitest'
+import { OverlayError } from '../lib/errors.ts'
+import { isCompacted, isRefusal, reasonOf, refusal, unavailable } from './failures.ts'
+
+const failed = (code: status, details: string) => Object.assign(new Error(details), { code, details }) as never
+
+describe('isRefusal', () => {
+  it.each([
+    [status.NOT_FOUND, 'etcdserver: requested lease not found', true],
+    [status.INVALID_ARGUMENT, 'etcdserver: request is too large', true],
+    [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', true],
+    [status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded', false],
+    [status.UNAVAILABLE, 'etcdserver: request timed out', false],
+    [status.UNAVAILABLE, 'etcdserver: leader changed', false],
+    [status.DEADLINE_EXCEEDED, 'Deadline exceeded', false],
+    [status.INTERNAL, 'Received RST_STREAM', false],
+    [status.UNKNOWN, 'etcdserver: server stopped', false],
+  ])('%s %s: %s', (code, details, refused) => {
+    expect(isRefusal(failed(code, details))).toBe(refused)
+  })
+})
+
+it.each([
+  [status.NOT_FOUND, 'etcdserver: requested lease not found', 'conflict'],
+  [status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'conflict'],
+  [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'unavailable'],
+  [status.INVALID_ARGUMENT, 'etcdserver: request is too large', 'invalid'],
+  [status.RESOURCE_EXHAUSTED, 'grpc: received message larger than max (9 vs. 8)', 'invalid'],
+  [status.INVALID_ARGUMENT, 'etcdserver: duplicate key given in txn request', 'internal'],
+  [status.PERMISSION_DENIED, 'etcdserver: permission denied', 'permission_denied'],
+])('%s %s becomes %s', (code, details, expected) => {
+  const error = refusal(failed(code, details))
+  expect(error.code).toBe(expected)
+  expect(error.message).toContain(details)
+})
+
+it('knows a compacted revision, also translated', () => {
+  const error = failed(status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted')
+  expect(isCompacted(error)).toBe(true)
+  expect(isCompacted(refusal(error))).toBe(true)
+  expect(isCompacted(new OverlayError('conflict', 'compacted'))).toBe(false)
+})
+
+it('says which URLs were tried, why each failed, and what to do', () => {
+  const refused = failed(
+    status.UNAVAILABLE,
+    'No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2379. Resolution note: ',
+  )
+  const { message } = unavailable(['http://10.0.0.1:2379', 'http://10.0.0.2:2379'], [reasonOf(refused)], refused)
+  expect(message).toBe(
+    'no etcd answers at http://10.0.0.1:2379, http://10.0.0.2:2379: connect ECONNREFUSED 10.0.0.1:2379. ' +
+      'Check that etcd runs there and that --etcd names it',
+  )
+})
