@@ -1,0 +1,177 @@
+/** The streams that the agents have opened to this controller, and the questions on them. */
+import { isErrorCode, OverlayError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { parseName } from '../lib/names.ts'
+import { type AgentMessage, type Answer, type Hello, type Init, Question } from '../proto/index.ts'
+import { Outbox } from './outbox.ts'
+
+/** An agent that has just connected says who it is within so many milliseconds. */
+const helloTime = 10_000
+/** Questions that may wait for one agent to read them. */
+const mostWaiting = 10_000
+
+/** What may be asked: a question without its number. */
+export type Ask = Omit<Init<Question>, 'id'>
+
+/** All links of this controller. */
+export class AgentLinks {
+  readonly #links = new Map<string, Link>()
+  readonly #listeners = new Set<() => void>()
+  readonly #log: Logger
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  isConnected(node: string): boolean {
+    return this.#links.has(node)
+  }
+
+  /** Told whenever an agent has come or gone. @returns how to end that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Asks a node's agent.
+   * @throws OverlayError what the agent answers with; `unavailable` when it is
+   * not connected or its stream ends; `deadline` when `signal` aborts.
+   */
+  async ask(node: string, question: Ask, signal: AbortSignal): Promise<Answer> {
+    const link = this.#links.get(node)
+    if (!link)
+      throw new OverlayError(
+        'unavailable',
+        `the agent of node ${node} has no connection to this controller: see that it runs and reaches the controllers`,
+      )
+    return link.ask(question, signal)
+  }
+
+  /**
+   * The life of one stream: takes the agent's messages, gives the questions. A
+   * newer stream of the same node ends the older one.
+   */
+  async *connect(messages: AsyncIterable<AgentMessage>, signal: AbortSignal): AsyncGenerator<Question, void> {
+    const incoming = messages[Symbol.asyncIterator]()
+    const hello = await firstMessage(incoming)
+    const link = new Link(hello.node)
+    const end = () => link.end()
+    signal.addEventListener('abort', end, { once: true })
+    this.#links.get(hello.node)?.end(new OverlayError('conflict', `node ${hello.node} has opened a newer stream`))
+    this.#links.set(hello.node, link)
+    this.#log.info({ node: hello.node, version: hello.version }, 'agent connected')
+    this.#tell()
+    void takeAnswers(incoming, link)
+    try {
+      yield* link.questions
+    } finally {
+      signal.removeEventListener('abort', end)
+      link.end()
+      if (this.#links.get(hello.node) === link) {
+        this.#links.delete(hello.node)
+        this.#log.info({ node: hello.node }, 'agent disconnected')
+        this.#tell()
+      }
+    }
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+interface Pending {
+  resolve(answer: Answer): void
+  reject(error: OverlayError): void
+}
+
+/** One stream: numbers the questions, and matches answers to them. */
+class Link {
+  readonly node: string
+  readonly questions = new Outbox<Question>(mostWaiting)
+  readonly #pending = new Map<number, Pending>()
+  #lastId = 0
+
+  constructor(node: string) {
+    this.node = node
+  }
+
+  ask(question: Ask, signal: AbortSignal): Promise<Answer> {
+    const id = ++this.#lastId
+    return new Promise<Answer>((resolve, reject) => {
+      const giveUp = () =>
+        this.#pending
+          .get(id)
+          ?.reject(new OverlayError('deadline', `the agent of node ${this.node} has not answered in time`))
+      const settled = () => {
+        this.#pending.delete(id)
+        signal.removeEventListener('abort', giveUp)
+      }
+      this.#pending.set(id, {
+        resolve: (answer) => {
+          settled()
+          resolve(answer)
+        },
+        reject: (error) => {
+          settled()
+          reject(error)
+        },
+      })
+      signal.addEventListener('abort', giveUp, { once: true })
+      if (signal.aborted) return giveUp()
+      this.questions.put(Question.create({ ...question, id }))
+    })
+  }
+
+  answer(answer: Answer): void {
+    const pending = this.#pending.get(answer.id)
+    if (answer.problem) pending?.reject(problemError(this.node, answer.problem))
+    else pending?.resolve(answer)
+  }
+
+  /** No more questions; those without an answer fail. */
+  end(error?: OverlayError): void {
+    this.questions.end(error)
+    const lost = new OverlayError('unavailable', `the connection to the agent of node ${this.node} was lost`)
+    for (const pending of this.#pending.values()) pending.reject(lost)
+  }
+}
+
+async function firstMessage(incoming: AsyncIterator<AgentMessage>): Promise<Hello> {
+  const first = await within(helloTime, incoming.next()).catch((error: unknown) => {
+    throw new OverlayError('unavailable', 'the stream broke before its hello', { cause: error })
+  })
+  const hello = first?.done ? undefined : first?.value.hello
+  if (!hello) throw new OverlayError('invalid', 'the first message of an agent is its hello')
+  parseName(hello.node)
+  return hello
+}
+
+async function takeAnswers(incoming: AsyncIterator<AgentMessage>, link: Link): Promise<void> {
+  try {
+    for (;;) {
+      const { done, value } = await incoming.next()
+      if (done) return link.end()
+      if (!value.answer) return link.end(new OverlayError('invalid', 'after its hello an agent sends answers only'))
+      link.answer(value.answer)
+    }
+  } catch {
+    // The stream broke: what is asked of it has no answer.
+    link.end()
+  }
+}
+
+function problemError(node: string, { code, message }: { code: string; message: string }): OverlayError {
+  const text = `node ${node}: ${message}`
+  return isErrorCode(code) ? new OverlayError(code, text) : new OverlayError('internal', `${text} (${code})`)
+}
+
+/** Undefined when it takes longer. */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
+  const timer = AbortSignal.timeout(milliseconds)
+  return Promise.race([
+    promise,
+    new Promise<undefined>((resolve) => timer.addEventListener('abort', () => resolve(undefined), { once: true })),
+  ])
+}

@@ -1,0 +1,61 @@
+/** The controller's API: which function answers which call. */
+import type { RpcServer } from '../lib/rpc-server.ts'
+import {
+  AgentLinkService,
+  ClustersService,
+  EndpointsService,
+  EventsService,
+  NetworksService,
+  NodesService,
+  type Session,
+} from '../proto/index.ts'
+import type { Store } from '../store/store.ts'
+import type { AgentLinks } from './agent-links.ts'
+import { answerBy } from './answer-by.ts'
+import { findEndpoint } from './endpoints/find.ts'
+import { forwardAttach, forwardDetach } from './endpoints/forward.ts'
+import { listEndpoints } from './endpoints/list.ts'
+import type { ClusterEvents } from './events.ts'
+import { type CreateOptions, networkCreator } from './networks/create.ts'
+import { getNetwork, listNetworks } from './networks/list.ts'
+import { removeNetwork } from './networks/remove.ts'
+import { getNode, listNodes } from './nodes/list.ts'
+import { removeNode } from './nodes/remove.ts'
+import type { RangeView } from './range-view.ts'
+import { clusterStatus } from './status.ts'
+import { waitApplied } from './wait-applied.ts'
+
+export interface ServicesOptions extends CreateOptions {
+  readonly store: Store
+  readonly links: AgentLinks
+  readonly sessions: RangeView<Session>
+  readonly events: ClusterEvents
+  readonly clusterUid: string
+  readonly controllerId: string
+}
+
+export function addServices(server: RpcServer, options: ServicesOptions): void {
+  const { store, links, events } = options
+  const createNetwork = networkCreator(store, options)
+  server.add(NetworksService, {
+    create: (request, context) => createNetwork(request, context.signal),
+    list: (request) => listNetworks(store, request),
+    get: ({ name }) => getNetwork(store, name),
+    remove: async ({ name }) => ({ network: await removeNetwork(store, name) }),
+    waitApplied: (request, context) => waitApplied(options, request, answerBy(context)),
+  })
+  server.add(EndpointsService, {
+    list: (request) => listEndpoints(store, request),
+    get: ({ id }) => findEndpoint(store, id),
+    attach: (request, context) => forwardAttach(store, links, request, answerBy(context)),
+    detach: (request, context) => forwardDetach(store, links, request, answerBy(context)),
+  })
+  server.add(NodesService, {
+    list: async () => ({ nodes: await listNodes(store) }),
+    get: ({ name }) => getNode(store, name),
+    remove: (request) => removeNode(store, request),
+  })
+  server.add(EventsService, { watch: (_, context) => events.watch(context.signal) })
+  server.add(ClustersService, { getStatus: () => clusterStatus(options) })
+  server.add(AgentLinkService, { connect: (messages, context) => links.connect(messages, context.signal) })
+}
