@@ -14,19 +14,17 @@ import { createGuard } from './guard.ts'
 import { createAddressPool } from './ipam/address-pool.ts'
 import { createQuarantine } from './ipam/quarantine.ts'
 import type { Kernel } from './kernel/kernel.ts'
-import { createLinuxKernel } from './kernel/linux.ts'
+import type { LinuxKernelOptions } from './kernel/linux.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { examineStore } from './node/cluster-trust.ts'
-import { enterCluster } from './node/membership.ts'
+import { enterCluster, type Membership } from './node/membership.ts'
 import type { StateDir } from './node/state-dir.ts'
 import { createStoreHealth } from './node/store-health.ts'
 import { chooseVtep } from './node/vtep.ts'
 import type { AgentOptions } from './options.ts'
 import { plan } from './plan.ts'
 import { Reconciler } from './reconciler.ts'
-import { readAlias } from './state/device-names.ts'
-import type { AnyItem } from './state/item.ts'
-import { endpointKey, type Key, networkKey } from './state/key.ts'
+import { ownerOf, readAlias } from './state/device-names.ts'
 import { agentStatus } from './status.ts'
 import { orphan } from './view/orphan.ts'
 import { Sync } from './view/sync.ts'
@@ -48,6 +46,8 @@ export interface AgentParts {
     readonly machineId: string
     readonly version: string
   }
+  /** Called once the cluster is known: objects of other clusters are not ours. */
+  readonly createKernel: (options: LinuxKernelOptions) => Kernel
   readonly signal: AbortSignal
   readonly log: Logger
 }
@@ -66,7 +66,8 @@ export interface Agent {
   readonly close: () => Promise<void>
 }
 
-export function createAgent({ options, store, stateDir, identity, signal, log }: AgentParts): Agent {
+export function createAgent(agentParts: AgentParts): Agent {
+  const { options, store, stateDir, identity, createKernel, signal, log } = agentParts
   const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
   let running: EndpointParts | undefined
   let waitingFor: OverlayError | undefined
@@ -74,7 +75,7 @@ export function createAgent({ options, store, stateDir, identity, signal, log }:
   let membershipLeft = async (): Promise<void> => undefined
   let node = { ...identity, name: options.node, vtepAddress: '', underlayMtu: 0 }
 
-  const trust = () =>
+  const trust = (worthwhile = () => true) =>
     retry(
       async () => {
         const uid = await examineStore(store, stateDir, guard)
@@ -83,6 +84,7 @@ export function createAgent({ options, store, stateDir, identity, signal, log }:
       },
       {
         signal,
+        worthwhile,
         backoff: { first: 200, most: 3_000 },
         onRetry: (error) => {
           const problem = OverlayError.from(error)
@@ -92,13 +94,32 @@ export function createAgent({ options, store, stateDir, identity, signal, log }:
       },
     )
 
-  /** The store has another history than before: nothing is deleted until it is found to be in order. */
-  const examineAgain = () => {
-    guard.set('history', 'the store has another history than before: it is being examined')
-    trust().catch(() => undefined)
+  /** The store has another history than before: it is believed again when it was examined and then read anew. */
+  let examinations = 0
+  const examineAgain = async (sync: Sync, membership: Membership) => {
+    const examination = ++examinations
+    // What was seen last, not what was written down last, tells whether history went back.
+    writeMemory()
+    guard.set('view', 'the store has another history than before: it is being examined and read anew')
+    await trust(() => examination === examinations)
+    if (examination === examinations) await sync.readAnew()
+    const own = await untilAnswered(() => store.get(store.keys.node(options.node)), signal)
+    // History broke once more meanwhile: the examination that began then goes on.
+    if (examination !== examinations) return
+    guard.set('view', undefined)
+    membership.ownNodeSeen(own)
+    if (running) await settleAll(running)
   }
 
   const writeMemory = () => {
+    try {
+      writeWhatIsNew()
+    } catch (error) {
+      log.warn({ err: error }, 'what was seen of the store could not be written down')
+    }
+  }
+
+  const writeWhatIsNew = () => {
     const memory = stateDir.readMemory()
     const revision = Math.max(running?.sync.revision() ?? 0, memory?.revision ?? 0)
     const clusterUid = running?.view.self.clusterUid
@@ -109,7 +130,7 @@ export function createAgent({ options, store, stateDir, identity, signal, log }:
 
   const run = async () => {
     const clusterUid = await trust()
-    const kernel = createLinuxKernel({ clusterUid, log })
+    const kernel = createKernel({ clusterUid, vxlanPort: options.vxlanPort, log })
     const others = (await untilAnswered(() => store.list(store.keys.nodes), signal)).entries
       .filter(({ value }) => value.name !== options.node)
       .map(({ value }) => parseIp(value.vtepAddress))
@@ -149,7 +170,7 @@ export function createAgent({ options, store, stateDir, identity, signal, log }:
     const health = createStoreHealth(store, signal, log, () => {
       settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
     })
-    const sync = new Sync({
+    const sync: Sync = new Sync({
       store,
       view,
       guard,
@@ -158,7 +179,8 @@ export function createAgent({ options, store, stateDir, identity, signal, log }:
       generation: membership.generation,
       onDirty: (keys) => reconciler.mark(keys),
       onOwnNode: (entry) => membership.ownNodeSeen(entry),
-      onHistoryBroken: examineAgain,
+      onHistoryBroken: () =>
+        void examineAgain(sync, membership).catch((error: unknown) => log.info({ err: error }, 'examination ended')),
       onLost: (error) => health.note(error),
     })
     const parts: EndpointParts = {
@@ -235,12 +257,6 @@ async function localVeths(kernel: Kernel, clusterUid: string) {
     const mark = item.kind === 'veth' ? readAlias(clusterUid, item.alias) : undefined
     return item.kind === 'veth' && mark?.endpointId ? [{ network: mark.network, id: mark.endpointId, item }] : []
   })
-}
-
-function ownerOf(clusterUid: string, item: AnyItem): Key | undefined {
-  const mark = 'alias' in item ? readAlias(clusterUid, item.alias) : undefined
-  if (!mark) return undefined
-  return mark.endpointId ? endpointKey(mark.network, mark.endpointId) : networkKey(mark.network)
 }
 
 function untilAnswered<T>(question: () => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -5,36 +5,32 @@
 import type { Logger } from '../lib/log.ts'
 
 /** What speaks against the store. */
-export type Doubt = 'cluster' | 'history' | `endpoint ${string}` | `network ${string}`
+export type Doubt = 'cluster' | 'history' | 'view' | `endpoint ${string}` | `network ${string}`
 
 export interface Guard {
   /** Why nothing may be deleted; undefined when all is well. */
   reason(): string | undefined
+  /** Why the store as a whole is not believed: then nothing that it says or lacks proves anything. */
+  distrust(): string | undefined
   /** Notes a doubt, or with undefined takes it back. */
   set(doubt: Doubt, reason: string | undefined): void
-  /** Takes back all doubts about endpoints and networks: their node was evicted. */
-  settleEviction(): void
 }
 
 /** `onChange` is called when the first doubt comes and when the last one goes. */
 export function createGuard(log: Logger, onChange: () => void): Guard {
   const doubts = new Map<Doubt, string>()
-  const change = (action: () => void) => {
-    const before = doubts.size > 0
-    action()
-    if (doubts.size > 0 !== before) onChange()
-  }
+  const distrust = () => doubts.get('cluster') ?? doubts.get('history') ?? doubts.get('view')
   return {
-    reason: () => doubts.values().next().value,
+    reason: () => distrust() ?? doubts.values().next().value,
+    distrust,
     set(doubt, reason) {
       if (doubts.get(doubt) === reason) return
-      change(() => (reason === undefined ? doubts.delete(doubt) : doubts.set(doubt, reason)))
+      const before = doubts.size
+      if (reason === undefined) doubts.delete(doubt)
+      else doubts.set(doubt, reason)
       if (reason === undefined) log.info({ doubt }, 'doubt about the store is settled')
       else log.warn({ doubt, reason }, 'the store is in doubt: nothing will be deleted')
+      if (before !== doubts.size && Math.min(before, doubts.size) === 0) onChange()
     },
-    settleEviction: () =>
-      change(() => {
-        for (const doubt of doubts.keys()) if (doubt !== 'cluster' && doubt !== 'history') doubts.delete(doubt)
-      }),
   }
 }

@@ -9,6 +9,7 @@ import { connect } from '../store/connect.ts'
 import { createAgent } from './agent.ts'
 import { serveApi } from './api.ts'
 import { linkControllers } from './controller-links.ts'
+import { createLinuxKernel } from './kernel/linux.ts'
 import { readBootId, readMachineId } from './node/host-identity.ts'
 import { openStateDir } from './node/state-dir.ts'
 import { agentSpec } from './options.ts'
@@ -22,7 +23,7 @@ await runProgram(agentSpec.name, async ({ signal, defer }) => {
   const store = connect({ urls: options.etcd, prefix: options.prefix, tls, log })
   defer(() => store.close())
   const identity = { uid: stateDir.nodeUid, bootId: readBootId(), machineId: readMachineId(), version }
-  const agent = createAgent({ options, store, stateDir, identity, signal, log })
+  const agent = createAgent({ options, store, stateDir, identity, createKernel: createLinuxKernel, signal, log })
   const api = await serveApi({ socket: options.socket, log, parts: agent.parts, status: agent.status })
   defer(() => api.close())
   await agent.run()

@@ -15,7 +15,8 @@ const schema = z
     etcd: z
       .string('is required: the URLs of etcd, for example http://10.0.0.1:2379')
       .transform((text) => text.split(',')),
-    node: parsed(parseName).default(() => defaultNodeName(hostname())),
+    // A hostname may have a domain and capitals; a node's name is one DNS label.
+    node: parsed(parseName).prefault(() => hostname().split('.')[0]?.toLowerCase() ?? ''),
     vtepAddress: parsed(parseIp).optional(),
     vtepInterface: parsed(parseIfname).optional(),
     vxlanPort: wholeNumber(1, 65_535).default(4789),
@@ -60,11 +61,6 @@ export const agentSpec: ProgramSpec<AgentOptions> = {
     '  overlay-agent --etcd http://10.0.0.1:2379',
     '  overlay-agent --etcd https://a:2379,https://b:2379 --vtep-interface eth1 --tls-cert node.crt --tls-key node.key --tls-ca ca.crt',
   ].join('\n'),
-}
-
-/** A hostname may have a domain and capitals; a node's name is one DNS label. */
-function defaultNodeName(host: string): string {
-  return parseName(host.split('.')[0]?.toLowerCase() ?? '')
 }
 
 function parsed<T>(parse: (text: string) => T) {

@@ -23,8 +23,8 @@ export interface ReconcilerOptions {
 
 interface Waiter {
   readonly keys: readonly Key[]
-  resolve(): void
-  reject(error: OverlayError): void
+  readonly resolve: () => void
+  readonly reject: (error: OverlayError) => void
 }
 
 export class Reconciler {
@@ -47,6 +47,7 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
+    options.signal.addEventListener('abort', () => this.#refuseWaiters(), { once: true })
   }
 
   /** Keys whose last attempt failed, and why. */
@@ -63,14 +64,16 @@ export class Reconciler {
   /**
    * Marks keys dirty and waits until they were dealt with. With `forced`, they
    * are taken down also while nothing else may be deleted.
-   * @throws OverlayError the first failure of one of the keys.
+   * @throws OverlayError the first failure of one of the keys; `unavailable` when
+   * the agent is stopped before.
    */
   settle(keys: readonly Key[], { forced = false } = {}): Promise<void> {
     if (keys.length === 0) return Promise.resolve()
     if (forced) for (const key of keys) this.#forced.add(key)
     return new Promise((resolve, reject) => {
       this.#waiters.add({ keys, resolve, reject })
-      this.mark(keys)
+      if (this.#options.signal.aborted) this.#refuseWaiters()
+      else this.mark(keys)
     })
   }
 
@@ -101,11 +104,14 @@ export class Reconciler {
     this.#auditDue = false
     const marked = [...this.#dirty]
     this.#dirty.clear()
-    const forced = new Set(this.#forced)
-    this.#forced.clear()
+    // Who asks from now on is answered by the next round: this one may have planned already.
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
+    const forced = new Set<Key>()
     try {
       if (whole) await this.#observe()
       const keys = whole ? [...new Set([...marked, ...this.#options.keys(), ...this.#owned.keys()])] : marked
+      for (const key of keys) if (this.#forced.delete(key)) forced.add(key)
       await this.#apply(keys, forced)
     } catch (error) {
       const failure = OverlayError.from(error)
@@ -113,7 +119,9 @@ export class Reconciler {
       for (const key of marked) this.#problems.set(key, failure)
       if (whole) this.#auditDue = true
     }
-    this.#answer(marked)
+    // What could not be taken down is tried again by the same right.
+    for (const key of forced) if (this.#problems.has(key)) this.#forced.add(key)
+    this.#answer(waiters)
     this.#scheduleRetry()
   }
 
@@ -121,11 +129,7 @@ export class Reconciler {
   async #observe(): Promise<void> {
     const seen = itemMap(await this.#options.kernel.observe())
     for (const id of this.#actual.keys()) if (!seen.has(id)) this.#drop(id)
-    for (const [id, item] of seen) {
-      // Keep what we applied where it is still so: it knows what is inside a sandbox.
-      const known = this.#actual.get(id)
-      this.#own(id, known ? { ...known, ...item } : item, this.#owner.get(id) ?? this.#options.ownerOf(item) ?? hostKey)
-    }
+    for (const [id, item] of seen) this.#own(id, item, this.#owner.get(id) ?? this.#options.ownerOf(item) ?? hostKey)
   }
 
   async #apply(keys: readonly Key[], forced: ReadonlySet<Key>): Promise<void> {
@@ -188,15 +192,17 @@ export class Reconciler {
     this.#owner.delete(id)
   }
 
-  #answer(done: readonly Key[]): void {
-    const dealtWith = new Set(done)
-    for (const waiter of this.#waiters) {
-      if (!waiter.keys.some((key) => dealtWith.has(key))) continue
-      this.#waiters.delete(waiter)
-      const problem = waiter.keys.map((key) => this.#problems.get(key)).find((error) => error !== undefined)
-      if (problem) waiter.reject(problem)
-      else waiter.resolve()
+  #answer(waiters: readonly Waiter[]): void {
+    for (const { keys, resolve, reject } of waiters) {
+      const problem = keys.map((key) => this.#problems.get(key)).find((error) => error !== undefined)
+      if (problem) reject(problem)
+      else resolve()
     }
+  }
+
+  #refuseWaiters(): void {
+    for (const { reject } of this.#waiters) reject(new OverlayError('unavailable', 'the agent is being stopped'))
+    this.#waiters.clear()
   }
 
   /** What failed is tried again, ever more slowly; so is an audit after a link was rebuilt. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
-import { familyOf } from '../../lib/ip.ts'
+import { familyOf, parseIp } from '../../lib/ip.ts'
 import { parseIfname, parseName } from '../../lib/names.ts'
 import { type AttachRequest, AttachResponse } from '../../proto/index.ts'
 import { OutcomeUnknownError } from '../../store/store.ts'
@@ -13,8 +13,8 @@ import type { EndpointView, NetworkView } from '../state/view.ts'
 import { endpointRecord, readEndpoint, readNetwork } from '../view/records.ts'
 import type { EndpointParts } from './parts.ts'
 import { sandboxPath } from './sandbox-path.ts'
-import { settleSandbox } from './settle.ts'
-import { dropIfUnused, takeDown } from './take-down.ts'
+import { settleSandbox, takeDownInTheEnd } from './settle.ts'
+import { dropIfUnused } from './take-down.ts'
 
 /** Bytes that VXLAN adds to a packet, by the underlay's family. */
 const overhead = { 4: 50, 6: 70 } as const
@@ -69,8 +69,9 @@ function readRequest({ view, kernel }: EndpointParts, request: AttachRequest): W
   if (request.name) faults.try('name', () => parseName(request.name))
   if (Object.keys(request.labels).length > 64) faults.add('labels: at most 64')
   const path = faults.try('sandbox', () => sandboxPath(request)) ?? ''
+  const addresses = request.addresses.flatMap((text) => faults.try('addresses', () => parseIp(text)) ?? [])
   faults.throwIfAny()
-  const { network, name, addresses, labels } = request
+  const { network, name, labels } = request
   return { network, path, cookie: kernel.netnsIdentity(path).cookie, ifname, name, addresses, labels }
 }
 
@@ -111,13 +112,15 @@ function checkMtu({ view }: EndpointParts, network: NetworkView): void {
   )
 }
 
-async function followInTime({ sync, signal }: EndpointParts, network: string): Promise<void> {
-  const timer = new AbortController()
-  const late = sleep(followTimeout, 'late', { signal: AbortSignal.any([timer.signal, signal]) }).catch(() => undefined)
+async function followInTime({ sync, health, signal }: EndpointParts, network: string): Promise<void> {
+  const done = new AbortController()
+  const givenUp = AbortSignal.any([done.signal, health.away(), signal])
+  const late = sleep(followTimeout, 'late', { signal: givenUp }).catch(() => 'late')
   const first = await Promise.race([sync.follow(network), late])
-  timer.abort()
-  if (first === 'late')
-    throw new OverlayError('unavailable', `the endpoints of ${network} could not be read from the store in time`)
+  done.abort()
+  if (first !== 'late') return
+  health.require()
+  throw new OverlayError('unavailable', `the endpoints of ${network} could not be read from the store in time`)
 }
 
 async function attachInTurn(
@@ -146,7 +149,7 @@ async function attachInTurn(
 
 /** What cannot be undone now stays open as an intent. */
 async function undo(parts: EndpointParts, endpoint: EndpointView): Promise<void> {
-  await takeDown(parts, endpoint).catch((error: unknown) =>
+  await takeDownInTheEnd(parts, endpoint).catch((error: unknown) =>
     parts.log.warn({ err: error, endpoint: endpoint.id }, 'failed attach could not be undone yet'),
   )
 }
@@ -199,7 +202,14 @@ function claimWithIntent(parts: EndpointParts, network: NetworkView, wanted: Wan
   const claimParts = {
     store,
     registration: registration(),
-    network: () => view.network(network.name) ?? network,
+    network: () => {
+      const now = view.network(network.name) ?? network
+      if (now.uid === network.uid) return now
+      // It was removed and made again: what was checked of the one says nothing of the other.
+      checkMtu(parts, now)
+      checkRequested(now, wanted.addresses)
+      return now
+    },
     onNetwork: (entry: Parameters<typeof readNetwork>[0]) => reconciler.mark(view.setNetwork(readNetwork(entry))),
     pool,
     newId,

@@ -6,7 +6,8 @@ import type { EndpointView } from '../state/view.ts'
 import { endpointRecord } from '../view/records.ts'
 import type { EndpointParts } from './parts.ts'
 import { sandboxPath } from './sandbox-path.ts'
-import { dropIfUnused, takeDown } from './take-down.ts'
+import { takeDownInTheEnd } from './settle.ts'
+import { dropIfUnused } from './take-down.ts'
 
 /**
  * Takes the interface down and releases the addresses. Succeeds with a warning
@@ -19,7 +20,7 @@ export async function detach(parts: EndpointParts, request: DetachRequest): Prom
     const endpoint = parts.view.endpoint(network, id)
     if (!endpoint) throw new OverlayError('not_found', `endpoint ${id} was detached meanwhile`)
     const record = endpointRecord(endpoint, parts.view.network(network))
-    const { warning } = await takeDown(parts, endpoint)
+    const { warning } = await takeDownInTheEnd(parts, endpoint)
     dropIfUnused(parts, network)
     // What hung on the network alone goes with its last endpoint.
     await parts.reconciler.settle([endpointKey(network, id)])

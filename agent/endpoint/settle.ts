@@ -2,15 +2,19 @@
 import { hasCode } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
 import type { Intent } from '../node/state-dir.ts'
+import { endpointKey } from '../state/key.ts'
+import type { EndpointView } from '../state/view.ts'
 import { readEndpoint } from '../view/records.ts'
 import type { EndpointParts } from './parts.ts'
 import { dropIfUnused, releaseAndForget, takeDown } from './take-down.ts'
 
 /**
  * Settles every open intent that is not just being worked on: a claim is
- * undone, a release done. Goes on later where the store is away.
+ * undone, a release done. Goes on later where the store is away, or not to be
+ * believed.
  */
 export async function settleAll(parts: EndpointParts): Promise<void> {
+  if (parts.guard.distrust()) return
   await Promise.all(parts.intents.open().map((intent) => settlePatiently(parts, intent)))
 }
 
@@ -23,6 +27,16 @@ export async function settleSandbox(parts: EndpointParts, cookie: string): Promi
     await parts.turns.run(intent.network, () => settle(parts, intent))
 }
 
+/** As `takeDown`; what it leaves open is settled as soon as that is possible. */
+export async function takeDownInTheEnd(parts: EndpointParts, endpoint: EndpointView): Promise<{ warning: string }> {
+  try {
+    return await takeDown(parts, endpoint)
+  } finally {
+    // Where the store is away, its return settles everything.
+    if (parts.intents.isOpen(endpoint.id) && !parts.health.problem()) void settleAll(parts)
+  }
+}
+
 /** Releases own endpoints whose sandboxes went with a former boot of this host. */
 export async function releaseFormerBoots(parts: EndpointParts): Promise<void> {
   const { view, turns, log } = parts
@@ -30,7 +44,7 @@ export async function releaseFormerBoots(parts: EndpointParts): Promise<void> {
   for (const endpoint of former) {
     log.info({ endpoint: endpoint.id, network: endpoint.network }, 'its sandbox is gone since the host was booted')
     await turns.run(endpoint.network, async () => {
-      await takeDown(parts, endpoint)
+      await takeDownInTheEnd(parts, endpoint)
       dropIfUnused(parts, endpoint.network)
     })
   }
@@ -54,6 +68,8 @@ async function settle(parts: EndpointParts, intent: Intent): Promise<void> {
   const { store, intents, view, reconciler, health, registration, log } = parts
   const { network, endpointId, kind } = intent
   if (!intents.isOpen(endpointId)) return
+  // The interface goes first: once the addresses are released, they may be given to another.
+  await reconciler.settle([endpointKey(network, endpointId)], { forced: true })
   await health.observe(async () => {
     // A claim that is still on its way can commit no more after this.
     if (kind === 'claim') await registration().fence()

@@ -12,7 +12,7 @@ import type { EndpointParts } from './parts.ts'
  * intent stays open then, too.
  */
 export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Promise<{ warning: string }> {
-  const { reconciler, intents, view, health, log } = parts
+  const { reconciler, intents, view, health, guard, log } = parts
   const { network, id } = endpoint
   const intent = {
     kind: 'release',
@@ -23,12 +23,20 @@ export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Pr
   } as const
   reconciler.mark(intents.begin(intent))
   await reconciler.settle([endpointKey(network, id)], { forced: true })
+  // The release is for the store that the claim was made in.
+  const distrust = guard.distrust()
+  if (distrust)
+    return {
+      warning: `the interface is gone, but its addresses are only released when the store is in order: ${distrust}`,
+    }
   try {
     health.require()
     await health.observe(() => releaseAndForget(parts, endpoint))
     return { warning: '' }
   } catch (error) {
-    if (!hasCode(error, 'unavailable') && !hasCode(error, 'conflict')) throw error
+    // The store is away, or this node was evicted: both pass.
+    const passing = hasCode(error, 'unavailable') || hasCode(error, 'conflict') || hasCode(error, 'failed_precondition')
+    if (!passing) throw error
     log.warn({ err: error, endpoint: id }, 'detached; its addresses are released when the store answers')
     return {
       warning: `the interface is gone, but its addresses are only released when the store answers: ${error.message}`,

@@ -83,7 +83,7 @@ export function createAddressPool({ store, node, ownerOf, now }: AddressPoolOpti
     const taken = new Set(owners.entries.map(({ path }) => partsBelow(owned, path)[0]))
     const quarantined = released.entries.filter(({ path }) => !taken.has(partsBelow(resting, path)[0]))
     for (const { path } of quarantined) taken.add(partsBelow(resting, path)[0])
-    const ip = candidates.next((candidate) => taken.has(candidate))
+    const ip = candidates.next((candidate) => candidate === subnet.gateway || taken.has(candidate))
     if (ip) return ip
     const next = quarantined.map(({ value }) => value.freeAt).toSorted()[0]
     const hint = next ? `; the next one is free at ${next}` : ''

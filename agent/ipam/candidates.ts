@@ -20,6 +20,8 @@ export interface Candidates {
 export function createCandidates(cidr: Cidr, node: string): Candidates {
   const { first, last } = hostRange(cidr)
   const size = last - first + 1n
+  // Too small a subnet, as /31 and /32 are, has no address for hosts.
+  if (size < 1n) return { next: () => undefined }
   const digest = createHash('sha256').update(`${cidr.text}\0${node}`).digest()
   let offset = digest.readBigUInt64BE() % size
   return {

@@ -27,7 +27,8 @@ export function isFirewallOperation(operation: Operation): operation is Operatio
   return operation.item.kind === 'isolation' || operation.item.kind === 'bridge-pass'
 }
 
-export function createFirewall(log: Logger): Firewall {
+/** `vxlanPort`: the UDP port that no workload may send to on the host. */
+export function createFirewall(log: Logger, vxlanPort: number): Firewall {
   const legacy = legacyTables(log)
   let last: Promise<unknown> = Promise.resolve()
 
@@ -40,7 +41,11 @@ export function createFirewall(log: Logger): Firewall {
 
   async function observe(): Promise<ObservedItem[]> {
     const chains = await listChains()
-    const [table, foreign, tables] = await Promise.all([readOwnTable(), readForeignChains(chains), legacy.read()])
+    const [table, foreign, tables] = await Promise.all([
+      readOwnTable(vxlanPort),
+      readForeignChains(chains),
+      legacy.read(),
+    ])
     const accepted = [
       ...foreign.map(({ isTarget, accepts }) => ({ isTarget, bridges: new Set(accepts.keys()) })),
       ...tables.flatMap((one) => one.chains).map(({ isTarget, accepts }) => ({ isTarget, bridges: new Set(accepts) })),
@@ -60,7 +65,7 @@ export function createFirewall(log: Logger): Firewall {
     const bridges = (what: FirewallOperation['do']) =>
       operations.flatMap((one) => (one.do === what && one.item.kind === 'bridge-pass' ? [one.item.bridge] : []))
     const [put, remove] = [bridges('put'), bridges('delete')]
-    await nftApply(await ownCommands(operations, chains.some(isOwnChain), put, remove))
+    await nftApply(await ownCommands(operations, vxlanPort, chains.some(isOwnChain), put, remove))
     if (put.length + remove.length === 0) return
     const [foreign, tables] = await Promise.all([readForeignChains(chains), legacy.read()])
     await changeForeign(foreign, put, remove)
@@ -105,13 +110,14 @@ export function createFirewall(log: Logger): Firewall {
 /** The table is made before, and removed after what is in it. */
 async function ownCommands(
   operations: readonly FirewallOperation[],
+  vxlanPort: number,
   hasTable: boolean,
   put: readonly string[],
   remove: readonly string[],
 ): Promise<NftObject[]> {
   const isolation = operations.findLast(({ item }) => item.kind === 'isolation')?.do
   return [
-    ...(isolation === 'put' ? makeTable((await readOwnTable())?.passes ?? []) : []),
+    ...(isolation === 'put' ? makeTable((await readOwnTable(vxlanPort))?.passes ?? [], vxlanPort) : []),
     ...addPasses(put),
     ...(hasTable ? removePasses(remove) : []),
     ...(isolation === 'delete' ? removeTable() : []),

@@ -22,6 +22,8 @@ import { putVxlan } from './vxlan.ts'
 export interface LinuxKernelOptions {
   /** Objects of other clusters' agents are not ours. */
   readonly clusterUid: string
+  /** UDP port of VXLAN; default 4789. */
+  readonly vxlanPort?: number
   readonly log: Logger
 }
 
@@ -30,10 +32,10 @@ export interface LinuxKernelOptions {
  * the firewall is synchronous; a long apply lets others run between batches.
  * @throws OverlayError when not permitted (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)
  */
-export function createLinuxKernel({ clusterUid, log }: LinuxKernelOptions): Kernel {
+export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKernelOptions): Kernel {
   const namespaces = openNamespaces()
   const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), log }
-  const firewall = createFirewall(log)
+  const firewall = createFirewall(log, vxlanPort)
 
   async function applyGroup(group: readonly Operation[]): Promise<readonly OperationResult[]> {
     if (group.every(isFirewallOperation)) return firewall.apply(group)

@@ -1,13 +1,15 @@
 /**
  * Our own nftables table, `inet overlay`: nothing is forwarded into or out of a
  * bridge of ours, but for frames that stay on one (br_netfilter sends bridged
- * frames through the forward hook too).
+ * frames through the forward hook too). And to the host itself a workload may
+ * speak by the gateway's addresses only, and not VXLAN: VTEPs take packets from
+ * everywhere, so that it could put frames into any network.
  */
 import { z } from 'zod'
 import { listTable, type NftChain, type NftObject, rulesIn } from './nft.ts'
 
 export interface OwnTable {
-  /** The chain and its rules are as we make them. */
+  /** The chains and their rules are as we make them. */
   readonly isWhole: boolean
   /** The bridges in the set. */
   readonly passes: readonly string[]
@@ -16,32 +18,68 @@ export interface OwnTable {
 const family = 'inet'
 const table = 'overlay'
 const set = 'passes'
-const chain = 'forward'
 const anyBridge = 'ovbr*'
 
 const incoming = { meta: { key: 'iifname' } }
 const outgoing = { meta: { key: 'oifname' } }
 
-const rules = [
-  { comment: 'stays on one bridge', expr: [match({ concat: [incoming, outgoing] }, `@${set}`), { accept: null }] },
-  { comment: 'leaves an overlay', expr: [match(incoming, anyBridge), { drop: null }] },
-  { comment: 'enters an overlay', expr: [match(outgoing, anyBridge), { drop: null }] },
-]
+// Of an address that another interface has, this says `unicast` too.
+const typeOfDestination = { fib: { result: 'type', flags: ['daddr', 'iif'] } }
+const udpPort = { payload: { protocol: 'udp', field: 'dport' } }
+
+interface Rule {
+  /** What a packet does that the rule is for. */
+  readonly comment: string
+  readonly expr: readonly NftObject[]
+}
+
+/** By hook, which is the chain's name too. */
+function chainsFor(vxlanPort: number): readonly (readonly [hook: string, rules: readonly Rule[]])[] {
+  const fromWorkload = match(incoming, anyBridge)
+  return [
+    [
+      'forward',
+      [
+        {
+          comment: 'stays on one bridge',
+          expr: [match({ concat: [incoming, outgoing] }, `@${set}`), { accept: null }],
+        },
+        { comment: 'leaves an overlay', expr: [fromWorkload, { drop: null }] },
+        { comment: 'enters an overlay', expr: [match(outgoing, anyBridge), { drop: null }] },
+      ],
+    ],
+    [
+      'input',
+      [
+        {
+          comment: 'is for another address of the host',
+          expr: [fromWorkload, match(typeOfDestination, 'unicast'), { drop: null }],
+        },
+        {
+          comment: `pretends to be VXLAN on port ${vxlanPort}`,
+          expr: [fromWorkload, match(udpPort, vxlanPort), { drop: null }],
+        },
+      ],
+    ],
+  ]
+}
 
 export function isOwnChain(found: NftChain): boolean {
   return found.family === family && found.table === table
 }
 
 /** Undefined when there is none. */
-export async function readOwnTable(): Promise<OwnTable | undefined> {
+export async function readOwnTable(vxlanPort: number): Promise<OwnTable | undefined> {
   const objects = await listTable(table)
   if (!objects) return undefined
   const hooks = objects.flatMap((object) => chainSchema.safeParse(object).data?.chain ?? [])
+  const chains = chainsFor(vxlanPort)
   const comments = rulesIn(objects).map(({ comment }) => comment)
   return {
     isWhole:
-      hooks.some(({ name, hook, policy }) => name === chain && hook === 'forward' && policy === 'accept') &&
-      comments.join() === rules.map(({ comment }) => comment).join(),
+      chains.every(([wanted]) =>
+        hooks.some(({ name, hook, policy }) => name === wanted && hook === wanted && policy === 'accept'),
+      ) && comments.join() === chains.flatMap(([, rules]) => rules.map(({ comment }) => comment)).join(),
     passes: objects
       .flatMap((object) => setSchema.safeParse(object).data?.set.elem ?? [])
       .map(({ concat }) => concat[0]),
@@ -49,13 +87,15 @@ export async function readOwnTable(): Promise<OwnTable | undefined> {
 }
 
 /** Makes the table anew, with these bridges, in one transaction. */
-export function makeTable(passes: readonly string[]): NftObject[] {
+export function makeTable(passes: readonly string[], vxlanPort: number): NftObject[] {
   return [
     ...removeTable(),
     ...addSet(),
     ...addPasses(passes),
-    { add: { chain: { family, table, name: chain, type: 'filter', hook: 'forward', prio: 0, policy: 'accept' } } },
-    ...rules.map((rule) => ({ add: { rule: { family, table, chain, ...rule } } })),
+    ...chainsFor(vxlanPort).flatMap(([hook, rules]) => [
+      { add: { chain: { family, table, name: hook, type: 'filter', hook, prio: 0, policy: 'accept' } } },
+      ...rules.map((rule) => ({ add: { rule: { family, table, chain: hook, ...rule } } })),
+    ]),
   ]
 }
 
@@ -93,6 +133,6 @@ function elements(command: 'add' | 'delete', bridges: readonly string[]): NftObj
   return { [command]: { element: { family, table, name: set, elem } } }
 }
 
-function match(left: NftObject, right: string): NftObject {
+function match(left: NftObject, right: string | number): NftObject {
   return { match: { op: '==', left, right } }
 }

@@ -21,15 +21,16 @@ export async function examineStore(store: Store, stateDir: StateDir, guard: Guar
       `${at} holds no cluster yet: start an overlay-controller with this etcd and prefix`,
     )
   const uid = cluster?.value.uid
-  const isOther = memory !== undefined && uid !== memory.clusterUid
-  const found = uid ? `is that of cluster ${uid}` : 'holds no cluster'
-  guard.set(
-    'cluster',
-    isOther
-      ? `${at} ${found}, but this node belongs to cluster ${memory.clusterUid}: check --etcd and --prefix; ${wayOut}`
-      : undefined,
-  )
-  if (isOther) return undefined
+  if (memory && uid !== memory.clusterUid) {
+    const found = uid ? `is that of cluster ${uid}` : 'holds no cluster'
+    guard.set(
+      'cluster',
+      `${at} ${found}, but this node belongs to cluster ${memory.clusterUid}: check --etcd and --prefix; ${wayOut}`,
+    )
+    // The history of another cluster is beside the point.
+    guard.set('history', undefined)
+    return undefined
+  }
 
   const wentBack = memory && revision < memory.revision
   const doubt =
@@ -40,5 +41,6 @@ export async function examineStore(store: Store, stateDir: StateDir, guard: Guar
   // Once history went back it stays so, even when revisions have grown past what was seen.
   if (memory && doubt && !memory.doubt) stateDir.writeMemory({ ...memory, doubt })
   guard.set('history', doubt)
+  guard.set('cluster', undefined)
   return doubt ? undefined : uid
 }

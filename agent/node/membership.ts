@@ -38,16 +38,22 @@ export interface MembershipOptions {
  * @throws OverlayError `already_exists` when name or VTEP are another host's.
  */
 export async function enterCluster(options: MembershipOptions): Promise<Membership> {
-  const { store, node, signal, log, onRegisteredAnew } = options
+  const { store, node, guard, signal, log, onRegisteredAnew } = options
   const registerPatiently = () =>
-    retry(() => register(store, node), {
+    retry(async () => (refuseInDoubt(guard), register(store, node)), {
       signal,
       worthwhile: isPassing,
       backoff: { first: 100, most: 2_000 },
       onRetry: (error) => log.warn({ err: error }, 'not registered yet'),
     })
-  const session = await openSession(options)
-  let registration: Registration | undefined = await registerPatiently()
+  const refused = new AbortController()
+  const session = await openSession({ ...options, signal: AbortSignal.any([signal, refused.signal]) })
+  let registration: Registration | undefined = await registerPatiently().catch(async (error: unknown) => {
+    // Or else the session would keep the name's rightful holder away until it runs out.
+    refused.abort()
+    await session.closed
+    throw error
+  })
   const registerAnew = async () => {
     registration = await registerPatiently()
     log.info({ generation: registration.generation() }, 'registered anew after eviction')
@@ -60,8 +66,10 @@ export async function enterCluster(options: MembershipOptions): Promise<Membersh
     },
     generation: () => registration?.generation(),
     ownNodeSeen(entry) {
-      if (entry) return registration?.seen(entry)
+      // What a wrong store says of this node, or lacks, is no eviction.
+      if (guard.distrust()) return
       if (!registration) return
+      if (entry && entry.createRevision <= registration.generation()) return registration.seen(entry)
       log.warn('this node was removed from the cluster')
       registration = undefined
       registerAnew().catch((error: unknown) => log.error({ err: error }, 'cannot register again'))
@@ -78,8 +86,7 @@ function openSession({ store, node, sessionTtl, guard, signal, log }: Membership
       signal,
       log,
       establish: async (lease) => {
-        const doubt = guard.reason()
-        if (doubt) throw new OverlayError('unavailable', `no session while the agent holds: ${doubt}`)
+        refuseInDoubt(guard)
         await establishSession(store, { node: node.name, uid: node.uid, bootId: node.bootId }, lease)
       },
       onState: (held) => {
@@ -87,6 +94,11 @@ function openSession({ store, node, sessionTtl, guard, signal, log }: Membership
         if (held) resolve({ closed })
       },
     })
-    closed.catch(reject)
+    closed.then(() => reject(new OverlayError('unavailable', 'the agent is being stopped')), reject)
   })
+}
+
+function refuseInDoubt(guard: Guard): void {
+  const doubt = guard.distrust()
+  if (doubt) throw new OverlayError('unavailable', `this store is not written to while it is in doubt: ${doubt}`)
 }

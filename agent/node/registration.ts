@@ -20,7 +20,7 @@ export interface Registration {
    * generation. What was sent under it cannot commit any more after `fence`.
    */
   compare(): Compare
-  /** The record as it was seen in the store; older ones than known are passed over. */
+  /** The record as it was seen in the store; older ones than known, and other generations, are passed over. */
   seen(entry: Entry<Node>): void
   /**
    * Writes the record anew: no transaction that is still on its way can commit
@@ -66,7 +66,7 @@ export async function register(store: Store, node: Init<Node> & { name: string; 
 function registration(store: Store, first: Entry<Node>): Registration {
   let record = first
   const seen = (entry: Entry<Node>) => {
-    if (entry.modRevision > record.modRevision) record = entry
+    if (entry.createRevision === record.createRevision && entry.modRevision > record.modRevision) record = entry
   }
   return {
     generation: () => record.createRevision,

@@ -7,6 +7,8 @@ import type { Store } from '../../store/store.ts'
 export interface StoreHealth {
   /** The error of the last call, while the store is away. */
   problem(): OverlayError | undefined
+  /** Aborts when the store is found to be away; after its return there is a new one. */
+  away(): AbortSignal
   /** @throws OverlayError `unavailable` at once while the store is away. */
   require(): void
   /** Runs `action`; `unavailable` from it means that the store is away. */
@@ -23,21 +25,25 @@ export function createStoreHealth(
   onRecovered: () => void,
 ): StoreHealth {
   let problem: OverlayError | undefined
+  let away = new AbortController()
   const awaitRecovery = async () => {
     await retry(() => store.probe(), { signal, backoff: { first: 100, most: 1_000 } })
     problem = undefined
+    away = new AbortController()
     log.info('store answers again')
     onRecovered()
   }
   const note = (error: OverlayError) => {
     if (problem || signal.aborted) return
     problem = error
+    away.abort()
     log.warn({ err: error }, 'store is away; what runs goes on unchanged')
     // Ends with an error only when the agent stops.
     awaitRecovery().catch(() => undefined)
   }
   return {
     problem: () => problem,
+    away: () => away.signal,
     note,
     require() {
       if (!problem) return

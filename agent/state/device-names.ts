@@ -1,5 +1,7 @@
 /** What our devices are called, and how they say whose they are. */
 import type { Vni } from '../../lib/vni.ts'
+import type { AnyItem } from './item.ts'
+import { endpointKey, type Key, networkKey } from './key.ts'
 
 export const bridgeName = (vni: Vni): string => `ovbr${vni}`
 export const vxlanName = (vni: Vni): string => `ovvx${vni}`
@@ -16,4 +18,11 @@ export function readAlias(clusterUid: string, alias: string): { network: string;
   const [mark, cluster, network, endpointId = '', ...more] = alias.split('/')
   if (mark !== 'overlay' || cluster !== clusterUid || !network || more.length > 0) return undefined
   return { network, endpointId }
+}
+
+/** Whose work a device is, if its alias tells. */
+export function ownerOf(clusterUid: string, item: AnyItem): Key | undefined {
+  const mark = 'alias' in item ? readAlias(clusterUid, item.alias) : undefined
+  if (!mark) return undefined
+  return mark.endpointId ? endpointKey(mark.network, mark.endpointId) : networkKey(mark.network)
 }

@@ -87,7 +87,7 @@ export interface Neighbour {
   readonly mac: Mac
 }
 
-/** Our own nftables table: nothing is forwarded into or out of a bridge of ours. */
+/** Our own nftables table: what leaves or enters a bridge of ours, or reaches the host beside the gateway, is dropped. */
 export interface Isolation {
   readonly kind: 'isolation'
 }

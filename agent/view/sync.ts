@@ -42,14 +42,21 @@ interface Handler<T> {
 export class Sync {
   readonly #options: SyncOptions
   readonly #networks = new Map<string, Follow>()
+  /** Paths of the nodes that the view has. */
+  readonly #nodes = new Set<string>()
+  #stop = new AbortController()
   readonly #waiting = new Set<() => void>()
   /** Own endpoints whose records went, but whose going is not proven. */
   readonly #withheld = new Map<string, EndpointView>()
+  /** Networks whose records went while they had live endpoints here. */
+  readonly #lostNetworks = new Set<string>()
   #networksRevision = 0
   #highest = 0
 
   constructor(options: SyncOptions) {
     this.#options = options
+    // Registered before this began: if the first snapshot lacks it, the node was evicted in between.
+    this.#nodes.add(options.store.keys.node(options.view.self.node).path)
   }
 
   /** The highest revision of the store that was seen. */
@@ -59,10 +66,20 @@ export class Sync {
 
   /** Follows nodes, networks, and the endpoints of `networks`; resolves when all are in the view. */
   async start(networks: Iterable<string>): Promise<void> {
-    const { store, signal } = this.#options
+    const { store } = this.#options
+    this.#stop = new AbortController()
+    const signal = AbortSignal.any([this.#stop.signal, this.#options.signal])
     const nodes = this.#follow(store.keys.nodes, signal, this.#nodeHandler())
     const all = this.#follow(store.keys.networks, signal, this.#networkHandler())
     await Promise.all([nodes, all, ...Array.from(networks, (network) => this.follow(network))])
+  }
+
+  /** Reads all that is followed anew, over the view as it is; resolves when the view has it all. */
+  readAnew(): Promise<void> {
+    const networks = [...this.#networks.keys()]
+    for (const { stop } of [{ stop: this.#stop }, ...this.#networks.values()]) stop.abort()
+    this.#networks.clear()
+    return this.start(networks)
   }
 
   /** Follows a network's endpoints; resolves when they are in the view. */
@@ -81,6 +98,7 @@ export class Sync {
     this.#networks.get(network)?.stop.abort()
     this.#networks.delete(network)
     this.#options.onDirty(this.#options.view.unfollow(network))
+    this.#settleNetworks()
   }
 
   followed(): Iterable<string> {
@@ -113,8 +131,20 @@ export class Sync {
       if (!this.#isProven(endpoint)) continue
       this.#withheld.delete(path)
       onDirty(view.removeEndpoint(endpoint.network, endpoint.id))
+      guard.set(`endpoint ${endpoint.id}`, undefined)
     }
-    guard.settleEviction()
+    this.#settleNetworks()
+  }
+
+  /** Networks that are gone from the store, and now from this host too. */
+  #settleNetworks(): void {
+    const { guard, view, onDirty } = this.#options
+    for (const name of this.#lostNetworks) {
+      if (view.hasNetwork(name)) continue
+      this.#lostNetworks.delete(name)
+      onDirty(view.removeNetwork(name))
+      guard.set(`network ${name}`, undefined)
+    }
   }
 
   /** An own endpoint that lives is not in the store: it stays, and so does everything else. */
@@ -180,17 +210,17 @@ export class Sync {
 
   #nodeHandler(): Handler<Node> {
     const { store, view, onDirty, onOwnNode } = this.#options
-    const seen = new Set<string>()
+    const nodes = this.#nodes
     const ownPath = store.keys.node(view.self.node).path
     return {
-      known: () => seen,
+      known: () => nodes,
       put(entry) {
-        seen.add(entry.path)
+        nodes.add(entry.path)
         if (entry.path === ownPath) onOwnNode(entry)
         onDirty(view.setNode(entry.value.name, parseIp(entry.value.vtepAddress)))
       },
       remove(path) {
-        seen.delete(path)
+        nodes.delete(path)
         if (path === ownPath) onOwnNode(undefined)
         onDirty(view.setNode(partsBelow(store.keys.nodes, path)[0] ?? '', undefined))
       },
@@ -200,22 +230,21 @@ export class Sync {
   #networkHandler(): Handler<Network> {
     const { store, view, guard, onDirty } = this.#options
     const { keys } = store
+    const lost = this.#lostNetworks
     return {
       known: () => Array.from(view.networks(), ({ name }) => keys.network(name).path),
       put(entry) {
         const network = readNetwork(entry)
         onDirty(view.setNetwork(network))
+        lost.delete(network.name)
         guard.set(`network ${network.name}`, undefined)
       },
       remove(path) {
         const name = partsBelow(keys.networks, path)[0] ?? ''
         // Only an empty network can be removed: with endpoints of ours it cannot be true.
-        if (view.hasNetwork(name))
-          return guard.set(
-            `network ${name}`,
-            `network ${name} has live endpoints on this host but no record in the store`,
-          )
-        onDirty(view.removeNetwork(name))
+        if (!view.hasNetwork(name)) return onDirty(view.removeNetwork(name))
+        lost.add(name)
+        guard.set(`network ${name}`, `network ${name} has live endpoints on this host but no record in the store`)
       },
       seen: (revision) => {
         this.#networksRevision = Math.max(this.#networksRevision, revision)

@@ -42,9 +42,9 @@ web    1048576   10.0.9.0/24,fd00:9::/64   1450   1           1d
   it('prints more when wide', async () => {
     await start()
     expect((await run('ls -o wide')).stdout).toBe(
-      `NAME   VNI       SUBNETS                   GATEWAYS             MTU    ENDPOINTS   NODES   AGE     LABELS            OPTIONS   UID
-db     1048577   10.0.10.0/24              10.0.10.1            1450   0           -       3m20s   -                 -         7d1c6a5e-0000-4000-8000-000000000002
-web    1048576   10.0.9.0/24,fd00:9::/64   10.0.9.1,fd00:9::1   1450   1           host1   1d      a.b=c,team=shop   -         7d1c6a5e-0000-4000-8000-000000000001
+      `NAME   VNI       SUBNETS                   GATEWAYS             MTU    ENDPOINTS   AGE     LABELS            OPTIONS   UID
+db     1048577   10.0.10.0/24              10.0.10.1            1450   0           3m20s   -                 -         7d1c6a5e-0000-4000-8000-000000000002
+web    1048576   10.0.9.0/24,fd00:9::/64   10.0.9.1,fd00:9::1   1450   1           1d      a.b=c,team=shop   -         7d1c6a5e-0000-4000-8000-000000000001
 `,
     )
   })

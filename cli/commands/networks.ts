@@ -14,7 +14,7 @@ import { countText } from '../views/text.ts'
 export function lsCommand(run: Runner): Command {
   return new Command('ls')
     .summary('list networks')
-    .description('Lists all networks by name. With -o wide also gateways, nodes, labels and options.')
+    .description('Lists all networks by name. With -o wide also gateways, labels and options.')
     .addHelpText(
       'after',
       `

@@ -20,7 +20,6 @@ export const networkView: View<Network> = {
     { heading: 'GATEWAYS', cell: gateways, wide: true },
     { heading: 'MTU', cell: (network) => String(network.mtu) },
     { heading: 'ENDPOINTS', cell: endpointCount },
-    { heading: 'NODES', cell: (network) => listText(network.status?.nodes ?? []), wide: true },
     { heading: 'AGE', cell: (network, now) => ageText(network.createdAt, now) },
     { heading: 'LABELS', cell: (network) => pairsText(network.labels), wide: true },
     { heading: 'OPTIONS', cell: (network) => pairsText(network.options), wide: true },

@@ -1,9 +1,11 @@
 /**
  * Empties `placements/<node>/` of a node that is no more: with each placement
- * go the endpoint, its addresses, name and MAC.
+ * go the endpoint, its addresses, name and MAC. The addresses go into
+ * quarantine, as those that an agent gives back: others still know them by the
+ * old MAC.
  */
 import { OverlayError } from '../../lib/errors.ts'
-import { parseIp } from '../../lib/ip.ts'
+import { type Ip, parseIp } from '../../lib/ip.ts'
 import { parseMac } from '../../lib/mac.ts'
 import { delayBefore, pause } from '../../lib/retry.ts'
 import type { Endpoint } from '../../proto/index.ts'
@@ -13,6 +15,7 @@ import {
   type Compare,
   type Entry,
   type Key,
+  put,
   remove,
   type Store,
   unchanged,
@@ -21,9 +24,11 @@ import {
 
 /**
  * Endpoints per transaction. etcd takes 128 compares and 128 operations; an
- * endpoint needs at most six of each.
+ * endpoint needs at most six compares and, with two addresses, eight operations.
  */
-const perStep = 20
+const perStep = 16
+/** How long its addresses rest; agents give theirs back for as long (agent/ipam/quarantine.ts). */
+const quarantineSeconds = 80
 /** A step is tried anew when another controller does the same work. */
 const attempts = 20
 const backoff = { first: 5, most: 200 }
@@ -42,11 +47,14 @@ interface Step {
  */
 export async function evict(store: Store, node: string): Promise<number> {
   const range = store.keys.placements(node)
+  let quarantine: Promise<Quarantine> | undefined
   let removed = 0
   for (let attempt = 0; attempt < attempts; ) {
     const page = await store.page(range, { limit: perStep })
     if (page.entries.length === 0) return removed
-    const steps = await Promise.all(page.entries.map((entry) => stepFor(store, node, entry)))
+    quarantine ??= openQuarantine(store, node)
+    const rest = await quarantine
+    const steps = await Promise.all(page.entries.map((entry) => stepFor(store, node, entry, rest)))
     const outcome = await store.commit({
       compares: [absent(store.keys.node(node)), ...steps.flatMap((step) => step.compares)],
       writes: steps.flatMap((step) => step.writes),
@@ -63,7 +71,16 @@ export async function evict(store: Store, node: string): Promise<number> {
   throw new OverlayError('conflict', `the endpoints of node ${node} are being removed by another controller`)
 }
 
-async function stepFor(store: Store, node: string, place: Entry<null>): Promise<Step> {
+/** Makes the write that puts an address into quarantine. */
+type Quarantine = (network: string, address: Ip) => Write
+
+async function openQuarantine(store: Store, node: string): Promise<Quarantine> {
+  const lease = await store.grantLease(quarantineSeconds, { keepAlive: false })
+  const freeAt = new Date(Date.now() + quarantineSeconds * 1000).toISOString()
+  return (network, address) => put(store.keys.releasedAddress(network, address), { node, freeAt }, { lease })
+}
+
+async function stepFor(store: Store, node: string, place: Entry<null>, quarantine: Quarantine): Promise<Step> {
   const { keys } = store
   const [network = '', id = ''] = partsBelow(keys.placements(node), place.path)
   const placement = remove(keys.placement(node, network, id))
@@ -74,9 +91,17 @@ async function stepFor(store: Store, node: string, place: Entry<null>): Promise<
   if (!endpoint) return { compares: [there, absent(endpointKey)], writes: [placement] }
   if (endpoint.value.node !== node) return { compares: [there, unchanged(endpoint)], writes: [placement] }
   const owned = await ownedBy(store, endpoint.value)
+  const addresses = endpoint.value.addresses
+    .map((address) => parseIp(address))
+    .filter((address) => owned.some(({ path }) => path === keys.address(network, address).path))
   return {
     compares: [there, unchanged(endpoint), ...owned.map((entry) => unchanged(entry))],
-    writes: [placement, remove(endpointKey), ...owned.map((entry) => remove({ path: entry.path, type: null }))],
+    writes: [
+      placement,
+      remove(endpointKey),
+      ...owned.map((entry) => remove({ path: entry.path, type: null })),
+      ...addresses.map((address) => quarantine(network, address)),
+    ],
   }
 }
 

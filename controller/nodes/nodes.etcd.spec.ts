@@ -37,7 +37,7 @@ const forget = (store: Store, name: string, force = false) =>
   removeNode(store, RemoveNodeRequest.create({ name, force }))
 
 async function keysOf(store: Store) {
-  return (await everyKey(store)).filter((key) => !key.startsWith('leaders/'))
+  return (await everyKey(store)).filter((key) => !/^(leaders|released)\//.test(key))
 }
 
 describe('listNodes, getNode', () => {
@@ -122,6 +122,20 @@ describe('evict', () => {
       `macs/web/${other.mac}`,
       `placements/n2/web/${other.id}`,
     ])
+  })
+
+  it("puts the addresses into quarantine, but none that is another owner's", async () => {
+    const [store] = stores.open()
+    await claim(store, web, 'n1', '10.0.0.2')
+    await claim(store, web, 'n2', '10.0.0.2')
+    await claim(store, web, 'n1', '10.0.0.3')
+    await evict(store, 'n1')
+    const resting = store.keys.releasedAddresses('web')
+    const { entries } = await store.list(resting)
+    expect(entries.map(({ path, value }) => [path.slice(resting.prefix.length), value.node])).toEqual([
+      ['10.0.0.3', 'n1'],
+    ])
+    expect(Date.parse(entries[0]?.value.freeAt ?? '')).toBeGreaterThan(Date.now() + 60_000)
   })
 
   it('may be done by several at once', async () => {

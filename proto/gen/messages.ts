@@ -398,7 +398,7 @@ export const Network: MessageType<Network> = message('overlay.v1.Network', codec
 /** What is true of a network now. */
 export interface NetworkStatus {
   endpointCount: number
-  /** Nodes that have at least one endpoint of it. */
+  /** Nodes that have at least one endpoint of it; only in the answer to Get. */
   nodes: string[]
   /** Only in the answer to Get. */
   endpoints: Endpoint[]

@@ -2,8 +2,8 @@
 import type { Netns } from './netns.ts'
 
 export interface ForwardDrop {
-  /** Which of the kernel's two firewalls. */
-  readonly by: 'nft' | 'iptables-legacy'
+  /** By which of the kernel's two firewalls, and for nftables by which program. */
+  readonly by: 'nft' | 'iptables-nft' | 'iptables-legacy'
   /** With the chain DOCKER-USER that Docker makes and FORWARD jumps to first. */
   readonly docker?: boolean
 }
@@ -14,7 +14,7 @@ export async function dropForwarded(host: Netns, { by, docker = false }: Forward
     await host.exec(['nft', '-f', '-'], { input: ['ip', 'ip6'].map((family) => nftRules(family, docker)).join('') })
     return
   }
-  for (const program of ['iptables-legacy', 'ip6tables-legacy']) {
+  for (const program of [by, by.replace('ip', 'ip6')]) {
     await host.exec([program, '-P', 'FORWARD', 'DROP'])
     if (docker)
       await host.exec(
