@@ -1,8 +1,8 @@
 /** Gives an endpoint's addresses back: everything of the claim in one transaction. */
 import { OverlayError } from '../../lib/errors.ts'
-import { createdAt, put, remove, type Store } from '../../store/store.ts'
+import { putToRest, type Quarantine } from '../../store/quarantine.ts'
+import { createdAt, remove, type Store } from '../../store/store.ts'
 import type { EndpointView } from '../state/view.ts'
-import type { Quarantine } from './quarantine.ts'
 
 export interface ReleaseParts {
   readonly store: Store
@@ -23,7 +23,7 @@ export async function release(
 ): Promise<number> {
   const { keys } = store
   const { network, id, node, name, mac, addresses } = endpoint
-  const { lease, freeAt } = await quarantine.lease()
+  const rest = await quarantine.lease()
   const key = keys.endpoint(network, id)
   const outcome = await store.commit({
     compares: [createdAt(key, endpoint.createRevision), createdAt(keys.node(node), generation())],
@@ -31,10 +31,7 @@ export async function release(
       remove(key),
       remove(keys.mac(network, mac)),
       ...(name ? [remove(keys.name(network, name))] : []),
-      ...addresses.flatMap((ip) => [
-        remove(keys.address(network, ip)),
-        put(keys.releasedAddress(network, ip), { node, freeAt: freeAt.toISOString() }, { lease }),
-      ]),
+      ...addresses.flatMap((ip) => [remove(keys.address(network, ip)), putToRest(keys, network, ip, node, rest)]),
       remove(keys.placement(node, network, id)),
     ],
     otherwise: [key],

@@ -5,17 +5,17 @@
  * old MAC.
  */
 import { OverlayError } from '../../lib/errors.ts'
-import { type Ip, parseIp } from '../../lib/ip.ts'
+import { parseIp } from '../../lib/ip.ts'
 import { parseMac } from '../../lib/mac.ts'
 import { delayBefore, pause } from '../../lib/retry.ts'
 import type { Endpoint } from '../../proto/index.ts'
 import { partsBelow } from '../../store/keys.ts'
+import { createQuarantine, putToRest, type Rest } from '../../store/quarantine.ts'
 import {
   absent,
   type Compare,
   type Entry,
   type Key,
-  put,
   remove,
   type Store,
   unchanged,
@@ -27,8 +27,6 @@ import {
  * endpoint needs at most six compares and, with two addresses, eight operations.
  */
 const perStep = 16
-/** How long its addresses rest; agents give theirs back for as long (agent/ipam/quarantine.ts). */
-const quarantineSeconds = 80
 /** A step is tried anew when another controller does the same work. */
 const attempts = 20
 const backoff = { first: 5, most: 200 }
@@ -47,13 +45,12 @@ interface Step {
  */
 export async function evict(store: Store, node: string): Promise<number> {
   const range = store.keys.placements(node)
-  let quarantine: Promise<Quarantine> | undefined
+  const quarantine = createQuarantine(store, () => performance.now())
   let removed = 0
   for (let attempt = 0; attempt < attempts; ) {
     const page = await store.page(range, { limit: perStep })
     if (page.entries.length === 0) return removed
-    quarantine ??= openQuarantine(store, node)
-    const rest = await quarantine
+    const rest = await quarantine.lease()
     const steps = await Promise.all(page.entries.map((entry) => stepFor(store, node, entry, rest)))
     const outcome = await store.commit({
       compares: [absent(store.keys.node(node)), ...steps.flatMap((step) => step.compares)],
@@ -71,16 +68,7 @@ export async function evict(store: Store, node: string): Promise<number> {
   throw new OverlayError('conflict', `the endpoints of node ${node} are being removed by another controller`)
 }
 
-/** Makes the write that puts an address into quarantine. */
-type Quarantine = (network: string, address: Ip) => Write
-
-async function openQuarantine(store: Store, node: string): Promise<Quarantine> {
-  const lease = await store.grantLease(quarantineSeconds, { keepAlive: false })
-  const freeAt = new Date(Date.now() + quarantineSeconds * 1000).toISOString()
-  return (network, address) => put(store.keys.releasedAddress(network, address), { node, freeAt }, { lease })
-}
-
-async function stepFor(store: Store, node: string, place: Entry<null>, quarantine: Quarantine): Promise<Step> {
+async function stepFor(store: Store, node: string, place: Entry<null>, rest: Rest): Promise<Step> {
   const { keys } = store
   const [network = '', id = ''] = partsBelow(keys.placements(node), place.path)
   const placement = remove(keys.placement(node, network, id))
@@ -100,7 +88,7 @@ async function stepFor(store: Store, node: string, place: Entry<null>, quarantin
       placement,
       remove(endpointKey),
       ...owned.map((entry) => remove({ path: entry.path, type: null })),
-      ...addresses.map((address) => quarantine(network, address)),
+      ...addresses.map((address) => putToRest(keys, network, address, node, rest)),
     ],
   }
 }

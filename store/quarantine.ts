@@ -1,5 +1,6 @@
 /** The lease on which released addresses rest: one for many, renewed in time. */
-import type { Lease, Store } from '../../store/store.ts'
+import type { Ip } from '../lib/ip.ts'
+import { type Lease, put, type Store, type Write } from './store.ts'
 
 /** An address rests at least this long, in seconds. */
 export const quarantineSeconds = 60
@@ -8,7 +9,17 @@ const reuseSeconds = 20
 
 export interface Quarantine {
   /** A lease that has at least the quarantine's time to live, and when it ends at the latest. */
-  lease(): Promise<{ lease: Lease; freeAt: Date }>
+  lease(): Promise<Rest>
+}
+
+export interface Rest {
+  readonly lease: Lease
+  readonly freeAt: Date
+}
+
+/** Puts an address into quarantine; belongs into the transaction that releases it. */
+export function putToRest(keys: Store['keys'], network: string, ip: Ip, node: string, { lease, freeAt }: Rest): Write {
+  return put(keys.releasedAddress(network, ip), { node, freeAt: freeAt.toISOString() }, { lease })
 }
 
 /** `now` is a monotonic clock in milliseconds. */

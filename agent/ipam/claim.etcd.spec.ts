@@ -1,0 +1,261 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseIp } from '../../lib/ip.ts'
+import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
+import { OutcomeUnknownError, put, remove } from '../../store/store.ts'
+import type { NetworkView } from '../state/view.ts'
+import { type Claimant, claimantOf, freeze, nodeRecord, openCluster, type TestCluster } from '../testing/cluster.ts'
+import { readEndpoint } from '../view/records.ts'
+import { type Claimed, claim } from './claim.ts'
+import { createQuarantine } from '../../store/quarantine.ts'
+import { release } from './release.ts'
+
+let etcd: TestEtcd
+let cluster: TestCluster
+let network: NetworkView
+let host: Claimant
+
+beforeAll(async () => {
+  etcd = await startEtcd()
+})
+afterAll(() => etcd.close())
+beforeEach(async () => {
+  cluster = await openCluster(etcd)
+  network = await cluster.addNetwork('web')
+  host = await claimantOf(cluster, 1, network)
+})
+afterEach(() => cluster.close())
+
+const ips = (...texts: string[]) => texts.map(parseIp)
+
+/** The claim must be refused, and not a key of the store be touched. */
+async function refused(by: Claimant, wish: Parameters<Claimant['request']>[0] = {}): Promise<Error> {
+  const before = await cluster.dump()
+  const error: unknown = await claim(by.parts, by.request(wish)).then(
+    ({ value }) => new Error(`it was not refused: ${JSON.stringify(value)}`),
+    (thrown: unknown) => thrown,
+  )
+  expect(await cluster.dump()).toEqual(before)
+  return error as Error
+}
+
+async function giveBack({ value, revision }: Claimed, by = host): Promise<number> {
+  const quarantine = createQuarantine(cluster.store, () => performance.now())
+  const { registration, parts } = by
+  const endpoint = readEndpoint({ value, createRevision: revision, modRevision: revision })
+  return release({ store: parts.store, quarantine, generation: () => registration.generation() }, endpoint)
+}
+
+describe('claim', () => {
+  it('writes everything at one revision, and release removes it all', async () => {
+    const before = await cluster.paths()
+    const { value, revision } = await claim(host.parts, host.request({ name: 'db' }))
+    const [address = ''] = value.addresses
+    const made = (await cluster.dump()).filter((line) => line.endsWith(` ${revision}`))
+    expect(made.map((line) => line.split(' ')[0])).toEqual([
+      `addresses/web/${address}`,
+      `endpoints/web/${value.id}`,
+      `macs/web/${value.mac}`,
+      'names/web/db',
+      `placements/host-1/web/${value.id}`,
+    ])
+    const { keys } = cluster.store
+    expect(await cluster.store.get(keys.endpoint('web', value.id))).toMatchObject({ value, modRevision: revision })
+    expect((await cluster.store.get(keys.address('web', parseIp(address))))?.value).toMatchObject({
+      kind: 'ENDPOINT',
+      endpointId: value.id,
+      node: 'host-1',
+    })
+    await giveBack({ value, revision })
+    expect(await cluster.paths()).toEqual([...before, `released/web/${address}`].toSorted())
+  })
+
+  it('of a network with two subnets gives an address of each, or those asked for', async () => {
+    network = await cluster.addNetwork('dual', { subnets: ['10.0.8.0/24', 'fd00:8::/64'] })
+    host = await claimantOf(cluster, 1, network)
+    const first = await claim(host.parts, host.request())
+    expect(first.value.addresses.map((ip) => ip.replace(/[^.:]*$/, ''))).toEqual([
+      '10.0.8.',
+      expect.stringMatching(/^fd00:8:/),
+    ])
+    const second = await claim(host.parts, host.request({ addresses: ips('fd00:8::7', '10.0.8.7') }))
+    expect(second.value.addresses).toEqual(['10.0.8.7', 'fd00:8::7'])
+  })
+
+  it('several agents at once never give an address twice, and use every one', async () => {
+    network = await cluster.addNetwork('small', { subnets: ['10.0.7.0/28'] })
+    const hosts: Claimant[] = []
+    for (const n of [1, 2, 3]) hosts.push(await claimantOf(cluster, n, network))
+    const attempts = hosts.flatMap((each) => Array.from({ length: 8 }, () => claim(each.parts, each.request())))
+    const results = await Promise.allSettled(attempts)
+    const given = results.flatMap((result) => (result.status === 'fulfilled' ? result.value.value.addresses : []))
+    const free = Array.from({ length: 13 }, (_, n) => `10.0.7.${n + 2}`)
+    expect(given.toSorted()).toEqual(free.toSorted())
+    const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
+    expect(new Set(reasons.map(({ message }) => message))).toEqual(
+      new Set(['small has no free address left in 10.0.7.0/28 (14 in use, 0 in quarantine)']),
+    )
+    expect(await cluster.store.count(cluster.store.keys.endpoints('small'))).toBe(13)
+    expect(await cluster.store.count(cluster.store.keys.addresses('small'))).toBe(14)
+  })
+
+  it('an exhausted network says when the next address is free', async () => {
+    network = await cluster.addNetwork('tiny', { subnets: ['10.0.6.0/30'] })
+    host = await claimantOf(cluster, 1, network)
+    const only = await claim(host.parts, host.request())
+    expect(await refused(host)).toMatchObject({ code: 'exhausted' })
+    await giveBack(only)
+    const error = await refused(host)
+    expect(error).toMatchObject({ code: 'exhausted' })
+    const [, freeAt = ''] = /1 in use, 1 in quarantine\); the next one is free at (\S+)$/.exec(error.message) ?? []
+    const seconds = (new Date(freeAt).getTime() - Date.now()) / 1000
+    expect(seconds).toBeGreaterThan(59)
+    expect(seconds).toBeLessThan(81)
+    // Asked for by name it is had at once.
+    const again = await claim(host.parts, host.request({ addresses: ips('10.0.6.2') }))
+    expect(again.value.addresses).toEqual(['10.0.6.2'])
+    expect(await cluster.store.count(cluster.store.keys.releasedAddresses('tiny'))).toBe(0)
+  })
+
+  it('an address that was given back is given last', async () => {
+    network = await cluster.addNetwork('few', { subnets: ['10.0.5.0/29'] })
+    host = await claimantOf(cluster, 1, network)
+    const first = await claim(host.parts, host.request())
+    await giveBack(first)
+    const rest = []
+    for (let n = 0; n < 4; n++) rest.push((await claim(host.parts, host.request())).value.addresses[0])
+    expect(rest).not.toContain(first.value.addresses[0])
+    expect(new Set(rest).size).toBe(4)
+    expect(await refused(host)).toMatchObject({ code: 'exhausted' })
+  })
+})
+
+describe('a refused claim touches no key, and says who has', () => {
+  it('the address', async () => {
+    const { value } = await claim(host.parts, host.request({ addresses: ips('10.0.9.7') }))
+    const other = await claimantOf(cluster, 2, network)
+    expect(await refused(other, { addresses: ips('10.0.9.7') })).toMatchObject({
+      code: 'already_exists',
+      message: `address 10.0.9.7 is taken in web by endpoint ${value.id} on node host-1: ask for another`,
+    })
+    expect(await refused(other, { addresses: ips('10.0.9.1') })).toMatchObject({
+      code: 'already_exists',
+      message: 'address 10.0.9.1 is taken in web by the gateway: ask for another',
+    })
+    expect(other.open.size).toBe(0)
+  })
+
+  it.each([
+    [{ kind: 'AUXILIARY', name: 'router' } as const, 'the auxiliary address "router"'],
+    [{ kind: 'RESERVATION', node: 'host-3' } as const, 'a reservation of node host-3'],
+  ])('the address: %j', async (owner, text) => {
+    const { keys } = cluster.store
+    await cluster.store.commit({ compares: [], writes: [put(keys.address('web', parseIp('10.0.9.9')), owner)] })
+    const error = await refused(host, { addresses: ips('10.0.9.9') })
+    expect(error.message).toBe(`address 10.0.9.9 is taken in web by ${text}: ask for another`)
+  })
+
+  it('the name', async () => {
+    const { value } = await claim(host.parts, host.request({ name: 'db' }))
+    expect(await refused(await claimantOf(cluster, 2, network), { name: 'db' })).toMatchObject({
+      code: 'already_exists',
+      message: `name "db" is taken in web by endpoint ${value.id}`,
+    })
+    const other = await cluster.addNetwork('other')
+    const elsewhere = await claimantOf(cluster, 1, other)
+    expect((await claim(elsewhere.parts, elsewhere.request({ name: 'db' }))).value.name).toBe('db')
+  })
+
+  it('an evicted node claims and releases nothing', async () => {
+    const claimed = await claim(host.parts, host.request())
+    await cluster.store.commit({ compares: [], writes: [remove(cluster.store.keys.node('host-1'))] })
+    const text = 'node host-1 was removed from the cluster; its agent registers anew by itself, then try again'
+    expect(await refused(host)).toMatchObject({ code: 'failed_precondition', message: text })
+    const before = await cluster.dump()
+    await expect(giveBack(claimed)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await cluster.dump()).toEqual(before)
+    // Even once another node of that name is there.
+    await cluster.store.commit({ compares: [], writes: [put(cluster.store.keys.node('host-1'), nodeRecord(1))] })
+    expect(await refused(host)).toMatchObject({ code: 'failed_precondition', message: text })
+    await expect(giveBack(claimed)).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  it('a network that was removed', async () => {
+    await cluster.removeNetwork(network)
+    expect(await refused(host)).toMatchObject({ code: 'not_found', message: 'network web was removed' })
+  })
+})
+
+describe('a network that changed meanwhile', () => {
+  it('is claimed from as it is now', async () => {
+    const { store } = cluster
+    const entry = await store.get(store.keys.network('web'))
+    const json = { ...entry?.json, mtu: 1300, qos: { burst: 5 } }
+    const { path } = store.keys.network('web')
+    await store.commit({ compares: [], writes: [{ do: 'put', path, value: JSON.stringify(json), lease: undefined }] })
+    await claim(host.parts, host.request())
+    expect(host.parts.network().mtu).toBe(1300)
+    // What this version does not know is still there.
+    expect((await store.get(store.keys.network('web')))?.json).toEqual(json)
+  })
+
+  it('that was made again under the same name is not mistaken for the old one', async () => {
+    await cluster.removeNetwork(network)
+    const anew = await cluster.addNetwork('web', { subnets: ['10.1.9.0/24'] })
+    const { value } = await claim(host.parts, host.request())
+    expect(value.networkUid).toBe(anew.uid)
+    expect(value.addresses[0]).toMatch(/^10\.1\.9\./)
+  })
+})
+
+describe('release', () => {
+  it('may be repeated', async () => {
+    const claimed = await claim(host.parts, host.request())
+    const revision = await giveBack(claimed)
+    const before = await cluster.dump()
+    expect(await giveBack(claimed)).toBeGreaterThanOrEqual(revision)
+    expect((await cluster.dump()).filter((line) => !before.includes(line))).toEqual([])
+  })
+
+  it('leaves alone what was made since under the same id', async () => {
+    const claimed = await claim(host.parts, host.request())
+    const { keys } = cluster.store
+    const key = keys.endpoint('web', claimed.value.id)
+    await cluster.store.commit({ compares: [], writes: [remove(key)] })
+    await cluster.store.commit({ compares: [], writes: [put(key, claimed.value)] })
+    await expect(giveBack(claimed)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await cluster.store.get(key)).toBeDefined()
+  })
+})
+
+describe('a claim whose answer does not come', () => {
+  it('stays open, and cannot commit any more after a fence', async () => {
+    // The transaction as it would be sent, built before the fence.
+    const compare = host.registration.compare()
+    await host.registration.fence()
+    const before = await cluster.dump()
+    const { keys } = cluster.store
+    const late = { compares: [compare], writes: [put(keys.name('web', 'late'), { endpointId: 'x' })] }
+    expect((await cluster.store.commit(late)).committed).toBe(false)
+    expect(await cluster.dump()).toEqual(before)
+    // The fence does not stand in the way of what is sent after it.
+    await claim(host.parts, host.request())
+  })
+
+  it('is told as unknown while the store is frozen', async () => {
+    const patient = cluster.connect(500)
+    await patient.probe()
+    await freeze(etcd)
+    try {
+      const failed = claim({ ...host.parts, store: patient }, host.request())
+      await expect(failed).rejects.toBeInstanceOf(OutcomeUnknownError)
+      expect(host.open.size).toBe(1)
+    } finally {
+      etcd.thaw()
+    }
+    await host.registration.fence()
+    const [id = ''] = host.open
+    const endpoint = await cluster.store.get(cluster.store.keys.endpoint('web', id))
+    // It may have come through; after the fence it can no more.
+    expect([undefined, id]).toContain(endpoint?.value.id)
+  })
+})

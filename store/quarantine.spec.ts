@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest'
+import { createQuarantine, quarantineSeconds } from './quarantine.ts'
+import type { Lease } from './store.ts'
+
+it('gives one lease to many releases, as long as it still lasts for the whole rest', async () => {
+  const granted: { ttl: number; keepAlive: boolean | undefined }[] = []
+  const clock = { now: 0 }
+  const store = {
+    grantLease: async (ttl: number, options?: { keepAlive?: boolean }) => {
+      granted.push({ ttl, keepAlive: options?.keepAlive })
+      // It takes its time.
+      clock.now += 5_000
+      return { id: String(granted.length) } as Lease
+    },
+  }
+  const quarantine = createQuarantine(store, () => clock.now)
+  const idAt = async (seconds: number) => {
+    clock.now = seconds * 1000
+    const { lease, freeAt } = await quarantine.lease()
+    expect(freeAt.getTime()).toBeLessThanOrEqual(Date.now() + (quarantineSeconds + 20) * 1000)
+    return lease.id
+  }
+  const ids = [await idAt(0), await idAt(5), await idAt(19), await idAt(20), await idAt(39), await idAt(100)]
+  expect(ids).toEqual(['1', '1', '1', '2', '2', '3'])
+  // At its last use it has 60 s left at least; it runs out by itself.
+  expect(granted).toEqual(Array.from({ length: 3 }, () => ({ ttl: quarantineSeconds + 20, keepAlive: false })))
+})
