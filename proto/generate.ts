@@ -3,9 +3,10 @@
  * code, messages.ts the TypeScript types, and one description per service.
  * `npm run generate` runs it; the check demands that it changes nothing.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { execaSync } from 'execa'
 import protobuf from 'protobufjs'
 import pbjs from 'protobufjs-cli/pbjs.js'
 
@@ -27,12 +28,28 @@ const scalars: Record<string, string> = {
 }
 
 mkdirSync(out, { recursive: true })
-writeFileSync(join(out, 'codecs.js'), banner + (await staticCode()))
-writeFileSync(
-  join(out, 'codecs.d.ts'),
+writeChanged('codecs.js', banner + (await staticCode()))
+writeChanged(
+  'codecs.d.ts',
   `${banner}import type { StaticCodec } from '../message.ts'\nexport declare const overlay: { readonly v1: { readonly [message: string]: StaticCodec } }\n`,
 )
-writeFileSync(join(out, 'messages.ts'), typedMessages())
+writeChanged('messages.ts', typedMessages())
+
+/** Only what is new is written: a build goes by the times of its sources. */
+function writeChanged(name: string, content: string): void {
+  const file = join(out, name)
+  const text = name.endsWith('.js') ? content : formatted(file, content)
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text)
+}
+
+function formatted(file: string, content: string): string {
+  const biome = execaSync('biome', ['check', '--write', `--stdin-file-path=${file}`], {
+    preferLocal: true,
+    input: content,
+    stripFinalNewline: false,
+  })
+  return biome.stdout
+}
 
 async function staticCode(): Promise<string> {
   const flags = ['create', 'verify', 'delimited', 'comments', 'service', 'typeurl', 'convert']
