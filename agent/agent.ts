@@ -5,14 +5,14 @@ import { parseIp } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause, retry } from '../lib/retry.ts'
 import { AgentStatus } from '../proto/index.ts'
-import { partsBelow } from '../store/keys.ts'
+import { createQuarantine } from '../store/quarantine.ts'
 import type { Store } from '../store/store.ts'
 import { createIntents } from './endpoint/intents.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { releaseFormerBoots, settleAll } from './endpoint/settle.ts'
 import { createGuard } from './guard.ts'
+import { getInSync, untilAnswered } from './in-sync.ts'
 import { createAddressPool } from './ipam/address-pool.ts'
-import { createQuarantine } from '../store/quarantine.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import type { LinuxKernelOptions } from './kernel/linux.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
@@ -24,9 +24,8 @@ import { chooseVtep } from './node/vtep.ts'
 import type { AgentOptions } from './options.ts'
 import { plan } from './plan.ts'
 import { Reconciler } from './reconciler.ts'
-import { ownerOf, readAlias } from './state/device-names.ts'
+import { ownerOf } from './state/device-names.ts'
 import { agentStatus } from './status.ts'
-import { orphan } from './view/orphan.ts'
 import { Sync } from './view/sync.ts'
 import { View } from './view/view.ts'
 
@@ -144,7 +143,7 @@ export function createAgent(agentParts: AgentParts): Agent {
       signal,
       log,
       onRegisteredAnew: () => {
-        running?.sync.settleEviction()
+        running?.sync.withheld.review()
         if (running) settleAll(running).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
       },
     })
@@ -230,37 +229,6 @@ export function createAgent(agentParts: AgentParts): Agent {
       await Promise.race([membershipLeft(), pause(1_000)])
     },
   }
-}
-
-/**
- * Follows all networks that have endpoints here, by the store or by the kernel.
- * An endpoint that only the kernel has was evicted if the node's generation is
- * another than when it was attached; if not, the store is in doubt.
- */
-async function getInSync(parts: EndpointParts, sameGeneration: boolean): Promise<void> {
-  const { store, view, sync, kernel, intents, signal } = parts
-  const veths = await localVeths(kernel, view.self.clusterUid)
-  const placements = store.keys.placements(view.self.node)
-  const placed = await untilAnswered(() => store.list(placements), signal)
-  const networks = [
-    ...placed.entries.map(({ path }) => partsBelow(placements, path)[0] ?? ''),
-    ...veths.map(({ network }) => network),
-  ]
-  await sync.start(new Set(networks))
-  for (const { network, id, item } of veths)
-    if (sameGeneration && !view.endpoint(network, id) && !intents.isOpen(id))
-      sync.withhold(orphan(view.self.node, network, id, item))
-}
-
-async function localVeths(kernel: Kernel, clusterUid: string) {
-  return (await kernel.observe()).flatMap((item) => {
-    const mark = item.kind === 'veth' ? readAlias(clusterUid, item.alias) : undefined
-    return item.kind === 'veth' && mark?.endpointId ? [{ network: mark.network, id: mark.endpointId, item }] : []
-  })
-}
-
-function untilAnswered<T>(question: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  return retry(question, { signal, backoff: { first: 100, most: 2_000 } })
 }
 
 function every(milliseconds: number, signal: AbortSignal, action: () => Promise<void>): void {

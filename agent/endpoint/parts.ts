@@ -1,9 +1,9 @@
 /** What attach, detach and settle work with. */
 import type { Logger } from '../../lib/log.ts'
+import type { Quarantine } from '../../store/quarantine.ts'
 import type { Store } from '../../store/store.ts'
 import type { Guard } from '../guard.ts'
 import type { AddressPool } from '../ipam/address-pool.ts'
-import type { Quarantine } from '../../store/quarantine.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { KeyedQueue } from '../keyed-queue.ts'
 import type { Registration } from '../node/registration.ts'

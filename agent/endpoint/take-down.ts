@@ -50,7 +50,7 @@ export async function releaseAndForget(parts: EndpointParts, endpoint: EndpointV
   const { network, id } = endpoint
   const generation = () => registration().generation()
   const revision = await release({ store, quarantine, generation }, endpoint)
-  sync.settleDetached(endpoint)
+  sync.withheld.endpointSettled(id)
   const keys = [...view.removeEndpoint(network, id, revision), ...intents.end({ network, endpointId: id })]
   reconciler.mark(keys)
 }

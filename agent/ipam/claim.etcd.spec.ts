@@ -1,13 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
 import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
-import { OutcomeUnknownError, put, remove } from '../../store/store.ts'
+import { put, remove } from '../../store/store.ts'
 import type { NetworkView } from '../state/view.ts'
-import { type Claimant, claimantOf, freeze, nodeRecord, openCluster, type TestCluster } from '../testing/cluster.ts'
-import { readEndpoint } from '../view/records.ts'
-import { type Claimed, claim } from './claim.ts'
-import { createQuarantine } from '../../store/quarantine.ts'
-import { release } from './release.ts'
+import { type Claimant, claimantOf, giveBack, nodeRecord, openCluster, type TestCluster } from '../testing/cluster.ts'
+import { claim } from './claim.ts'
 
 let etcd: TestEtcd
 let cluster: TestCluster
@@ -38,13 +35,6 @@ async function refused(by: Claimant, wish: Parameters<Claimant['request']>[0] = 
   return error as Error
 }
 
-async function giveBack({ value, revision }: Claimed, by = host): Promise<number> {
-  const quarantine = createQuarantine(cluster.store, () => performance.now())
-  const { registration, parts } = by
-  const endpoint = readEndpoint({ value, createRevision: revision, modRevision: revision })
-  return release({ store: parts.store, quarantine, generation: () => registration.generation() }, endpoint)
-}
-
 describe('claim', () => {
   it('writes everything at one revision, and release removes it all', async () => {
     const before = await cluster.paths()
@@ -65,7 +55,7 @@ describe('claim', () => {
       endpointId: value.id,
       node: 'host-1',
     })
-    await giveBack({ value, revision })
+    await giveBack(host, { value, revision })
     expect(await cluster.paths()).toEqual([...before, `released/web/${address}`].toSorted())
   })
 
@@ -103,7 +93,7 @@ describe('claim', () => {
     host = await claimantOf(cluster, 1, network)
     const only = await claim(host.parts, host.request())
     expect(await refused(host)).toMatchObject({ code: 'exhausted' })
-    await giveBack(only)
+    await giveBack(host, only)
     const error = await refused(host)
     expect(error).toMatchObject({ code: 'exhausted' })
     const [, freeAt = ''] = /1 in use, 1 in quarantine\); the next one is free at (\S+)$/.exec(error.message) ?? []
@@ -120,7 +110,7 @@ describe('claim', () => {
     network = await cluster.addNetwork('few', { subnets: ['10.0.5.0/29'] })
     host = await claimantOf(cluster, 1, network)
     const first = await claim(host.parts, host.request())
-    await giveBack(first)
+    await giveBack(host, first)
     const rest = []
     for (let n = 0; n < 4; n++) rest.push((await claim(host.parts, host.request())).value.addresses[0])
     expect(rest).not.toContain(first.value.addresses[0])
@@ -171,12 +161,12 @@ describe('a refused claim touches no key, and says who has', () => {
     const text = 'node host-1 was removed from the cluster; its agent registers anew by itself, then try again'
     expect(await refused(host)).toMatchObject({ code: 'failed_precondition', message: text })
     const before = await cluster.dump()
-    await expect(giveBack(claimed)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(giveBack(host, claimed)).rejects.toMatchObject({ code: 'conflict' })
     expect(await cluster.dump()).toEqual(before)
     // Even once another node of that name is there.
     await cluster.store.commit({ compares: [], writes: [put(cluster.store.keys.node('host-1'), nodeRecord(1))] })
     expect(await refused(host)).toMatchObject({ code: 'failed_precondition', message: text })
-    await expect(giveBack(claimed)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(giveBack(host, claimed)).rejects.toMatchObject({ code: 'conflict' })
   })
 
   it('a network that was removed', async () => {
@@ -204,58 +194,5 @@ describe('a network that changed meanwhile', () => {
     const { value } = await claim(host.parts, host.request())
     expect(value.networkUid).toBe(anew.uid)
     expect(value.addresses[0]).toMatch(/^10\.1\.9\./)
-  })
-})
-
-describe('release', () => {
-  it('may be repeated', async () => {
-    const claimed = await claim(host.parts, host.request())
-    const revision = await giveBack(claimed)
-    const before = await cluster.dump()
-    expect(await giveBack(claimed)).toBeGreaterThanOrEqual(revision)
-    expect((await cluster.dump()).filter((line) => !before.includes(line))).toEqual([])
-  })
-
-  it('leaves alone what was made since under the same id', async () => {
-    const claimed = await claim(host.parts, host.request())
-    const { keys } = cluster.store
-    const key = keys.endpoint('web', claimed.value.id)
-    await cluster.store.commit({ compares: [], writes: [remove(key)] })
-    await cluster.store.commit({ compares: [], writes: [put(key, claimed.value)] })
-    await expect(giveBack(claimed)).rejects.toMatchObject({ code: 'conflict' })
-    expect(await cluster.store.get(key)).toBeDefined()
-  })
-})
-
-describe('a claim whose answer does not come', () => {
-  it('stays open, and cannot commit any more after a fence', async () => {
-    // The transaction as it would be sent, built before the fence.
-    const compare = host.registration.compare()
-    await host.registration.fence()
-    const before = await cluster.dump()
-    const { keys } = cluster.store
-    const late = { compares: [compare], writes: [put(keys.name('web', 'late'), { endpointId: 'x' })] }
-    expect((await cluster.store.commit(late)).committed).toBe(false)
-    expect(await cluster.dump()).toEqual(before)
-    // The fence does not stand in the way of what is sent after it.
-    await claim(host.parts, host.request())
-  })
-
-  it('is told as unknown while the store is frozen', async () => {
-    const patient = cluster.connect(500)
-    await patient.probe()
-    await freeze(etcd)
-    try {
-      const failed = claim({ ...host.parts, store: patient }, host.request())
-      await expect(failed).rejects.toBeInstanceOf(OutcomeUnknownError)
-      expect(host.open.size).toBe(1)
-    } finally {
-      etcd.thaw()
-    }
-    await host.registration.fence()
-    const [id = ''] = host.open
-    const endpoint = await cluster.store.get(cluster.store.keys.endpoint('web', id))
-    // It may have come through; after the fence it can no more.
-    expect([undefined, id]).toContain(endpoint?.value.id)
   })
 })

@@ -40,8 +40,8 @@ export interface StateDir {
 }
 
 /**
- * Opens the state directory, made if it is not there. Nothing is flushed to the
- * disk: after a power cut the boot id is another, and that settles what was open.
+ * Opens the state directory, made if it is not there. But for the uid nothing is
+ * flushed to the disk: after a power cut the boot id is another, and that settles what was open.
  * @throws OverlayError `failed_precondition` when it cannot be written or read.
  */
 export function openStateDir(path: string): StateDir {
@@ -56,7 +56,8 @@ export function openStateDir(path: string): StateDir {
       const known = readIfThere(uidFile)?.trim()
       if (known) return known
       const made = randomUUID()
-      replace(uidFile, `${made}\n`)
+      // A node whose uid is lost is taken for another host of the same name.
+      replace(uidFile, `${made}\n`, true)
       return made
     }),
     readMemory: () => explained(memory, () => parse(memorySchema, readIfThere(memory))),
@@ -95,8 +96,8 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
-function replace(file: string, content: string): void {
-  writeFileSync(`${file}.new`, content)
+function replace(file: string, content: string, flush = false): void {
+  writeFileSync(`${file}.new`, content, { flush })
   renameSync(`${file}.new`, file)
 }
 

@@ -7,9 +7,9 @@ import { partsBelow } from '../../store/keys.ts'
 import type { Change, Entry, Range, Store, Update } from '../../store/store.ts'
 import type { Guard } from '../guard.ts'
 import type { Key } from '../state/key.ts'
-import type { EndpointView } from '../state/view.ts'
 import { readEndpoint, readNetwork } from './records.ts'
 import type { View } from './view.ts'
+import { createWithheld, type Withheld } from './withheld.ts'
 
 export interface SyncOptions {
   readonly store: Store
@@ -40,21 +40,19 @@ interface Handler<T> {
 }
 
 export class Sync {
+  readonly withheld: Withheld
   readonly #options: SyncOptions
   readonly #networks = new Map<string, Follow>()
   /** Paths of the nodes that the view has. */
   readonly #nodes = new Set<string>()
   #stop = new AbortController()
   readonly #waiting = new Set<() => void>()
-  /** Own endpoints whose records went, but whose going is not proven. */
-  readonly #withheld = new Map<string, EndpointView>()
-  /** Networks whose records went while they had live endpoints here. */
-  readonly #lostNetworks = new Set<string>()
   #networksRevision = 0
   #highest = 0
 
   constructor(options: SyncOptions) {
     this.#options = options
+    this.withheld = createWithheld(options)
     // Registered before this began: if the first snapshot lacks it, the node was evicted in between.
     this.#nodes.add(options.store.keys.node(options.view.self.node).path)
   }
@@ -98,7 +96,7 @@ export class Sync {
     this.#networks.get(network)?.stop.abort()
     this.#networks.delete(network)
     this.#options.onDirty(this.#options.view.unfollow(network))
-    this.#settleNetworks()
+    this.withheld.review()
   }
 
   followed(): Iterable<string> {
@@ -122,47 +120,6 @@ export class Sync {
         signal.addEventListener('abort', done)
       })
     }
-  }
-
-  /** The node has another generation than before: what went with the old one is proven gone. */
-  settleEviction(): void {
-    const { guard, view, onDirty } = this.#options
-    for (const [path, endpoint] of this.#withheld) {
-      if (!this.#isProven(endpoint)) continue
-      this.#withheld.delete(path)
-      onDirty(view.removeEndpoint(endpoint.network, endpoint.id))
-      guard.set(`endpoint ${endpoint.id}`, undefined)
-    }
-    this.#settleNetworks()
-  }
-
-  /** Networks that are gone from the store, and now from this host too. */
-  #settleNetworks(): void {
-    const { guard, view, onDirty } = this.#options
-    for (const name of this.#lostNetworks) {
-      if (view.hasNetwork(name)) continue
-      this.#lostNetworks.delete(name)
-      onDirty(view.removeNetwork(name))
-      guard.set(`network ${name}`, undefined)
-    }
-  }
-
-  /** An own endpoint that lives is not in the store: it stays, and so does everything else. */
-  withhold(endpoint: EndpointView): void {
-    const { store, view, guard } = this.#options
-    const { network, id } = endpoint
-    this.#withheld.set(store.keys.endpoint(network, id).path, endpoint)
-    view.setEndpoint(endpoint)
-    guard.set(
-      `endpoint ${id}`,
-      `endpoint ${id} of network ${network} lives on this host, but its record is gone from the store and nobody detached it: detach it here ("overlayctl detach ${id}"), or restore the store`,
-    )
-  }
-
-  /** An own endpoint was detached: whether its record went before matters no more. */
-  settleDetached({ network, id }: Pick<EndpointView, 'network' | 'id'>): void {
-    this.#withheld.delete(this.#options.store.keys.endpoint(network, id).path)
-    this.#options.guard.set(`endpoint ${id}`, undefined)
   }
 
   /** Feeds `handler` until `signal` aborts; resolves with the first snapshot. */
@@ -228,23 +185,21 @@ export class Sync {
   }
 
   #networkHandler(): Handler<Network> {
-    const { store, view, guard, onDirty } = this.#options
+    const { store, view, onDirty } = this.#options
+    const { withheld } = this
     const { keys } = store
-    const lost = this.#lostNetworks
     return {
       known: () => Array.from(view.networks(), ({ name }) => keys.network(name).path),
       put(entry) {
         const network = readNetwork(entry)
         onDirty(view.setNetwork(network))
-        lost.delete(network.name)
-        guard.set(`network ${network.name}`, undefined)
+        withheld.networkReturned(network.name)
       },
       remove(path) {
         const name = partsBelow(keys.networks, path)[0] ?? ''
         // Only an empty network can be removed: with endpoints of ours it cannot be true.
-        if (!view.hasNetwork(name)) return onDirty(view.removeNetwork(name))
-        lost.add(name)
-        guard.set(`network ${name}`, `network ${name} has live endpoints on this host but no record in the store`)
+        if (view.hasNetwork(name)) withheld.addNetwork(name)
+        else onDirty(view.removeNetwork(name))
       },
       seen: (revision) => {
         this.#networksRevision = Math.max(this.#networksRevision, revision)
@@ -254,32 +209,24 @@ export class Sync {
   }
 
   #endpointHandler(network: string): Handler<Endpoint> {
-    const { store, view, guard, onDirty } = this.#options
+    const { store, view, onDirty } = this.#options
+    const { withheld } = this
     const range = store.keys.endpoints(network)
     return {
       known: () => Array.from(view.endpoints(network), ({ id }) => store.keys.endpoint(network, id).path),
       put: (entry) => {
         const endpoint = readEndpoint(entry)
-        if (this.#withheld.delete(entry.path)) guard.set(`endpoint ${endpoint.id}`, undefined)
+        withheld.endpointSettled(endpoint.id)
         onDirty(view.setEndpoint(endpoint))
       },
       remove: (path) => {
         const endpoint = view.endpoint(network, partsBelow(range, path)[0] ?? '')
         if (!endpoint) return
-        if (this.#isProven(endpoint)) onDirty(view.removeEndpoint(network, endpoint.id))
-        else this.withhold(endpoint)
+        if (withheld.isProven(endpoint)) onDirty(view.removeEndpoint(network, endpoint.id))
+        else withheld.addEndpoint(endpoint)
       },
       seen: (revision) => view.seenUpTo(network, revision),
     }
-  }
-
-  /** Another node's, not running, unsettled, or of a former generation of this node. */
-  #isProven(endpoint: EndpointView): boolean {
-    const { view, generation } = this.#options
-    if (endpoint.node !== view.self.node || view.hasOpenIntent(endpoint.id)) return true
-    if (endpoint.sandbox?.bootId !== view.self.bootId) return true
-    const current = generation()
-    return current === undefined || endpoint.createRevision < current
   }
 }
 

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest'
+import { parseIp } from '../lib/ip.ts'
+import { parseMac } from '../lib/mac.ts'
+import { parseVni } from '../lib/vni.ts'
+import { diff, itemMap } from './diff.ts'
+import type { AnyItem, Item } from './state/item.ts'
+import { operationsText } from './testing/text.ts'
+
+const mac = (last: string) => parseMac(`02:00:00:00:00:${last}`)
+const alias = 'overlay/c1/web'
+
+const isolation: Item = { kind: 'isolation' }
+const bridge: Item = { kind: 'bridge', name: 'ovbr7', mac: mac('b0'), mtu: 1450, alias }
+const vxlan: Item = {
+  kind: 'vxlan',
+  name: 'ovvx7',
+  mac: mac('f0'),
+  mtu: 1450,
+  alias,
+  bridge: 'ovbr7',
+  vni: parseVni(7),
+  local: parseIp('192.0.2.1'),
+  port: 4789,
+}
+const pass: Item = { kind: 'bridge-pass', bridge: 'ovbr7' }
+const gateway: Item = { kind: 'address', dev: 'ovbr7', address: parseIp('10.0.9.1'), prefix: 24 }
+const seenVeth = {
+  kind: 'veth',
+  name: 'ove02',
+  mac: mac('e2'),
+  mtu: 1450,
+  alias: `${alias}/02`,
+  bridge: 'ovbr7',
+} as const
+const veth: Item = {
+  ...seenVeth,
+  inside: {
+    netns: '/run/netns/02',
+    cookie: '102',
+    ifname: 'eth0',
+    mac: mac('02'),
+    addresses: ['10.0.9.2/24'],
+    gateways: [parseIp('10.0.9.1')],
+  },
+}
+const port: Item = { kind: 'port-entry', dev: 'ove02', mac: mac('02') }
+const remote: Item = { kind: 'remote-entry', dev: 'ovvx7', mac: mac('03'), vtep: parseIp('192.0.2.2') }
+const neighbour: Item = { kind: 'neighbour', dev: 'ovbr7', address: parseIp('10.0.9.3'), mac: mac('03') }
+
+const all = [neighbour, remote, port, veth, gateway, pass, vxlan, bridge, isolation]
+
+const table: readonly (readonly [string, readonly AnyItem[], readonly Item[], string])[] = [
+  ['nothing to do', all, all, ''],
+  ['a veth as the kernel shows it is as planned', [bridge, seenVeth], [bridge, veth], ''],
+  [
+    'all new: links before what hangs on them, isolation first',
+    [],
+    all,
+    `put isolation
+put bridge-pass ovbr7
+put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1450 alias overlay/c1/web
+put vxlan ovvx7 on ovbr7 mac 02:00:00:00:00:f0 mtu 1450 vni 7 local 192.0.2.1 port 4789 alias overlay/c1/web
+put address 10.0.9.1/24 on ovbr7
+put veth ove02 on ovbr7 mac 02:00:00:00:00:e2 mtu 1450 alias overlay/c1/web/02 to eth0 in /run/netns/02 (102) mac 02:00:00:00:00:02 addresses 10.0.9.2/24 via 10.0.9.1
+put port-entry 02:00:00:00:00:02 on ove02
+put remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2
+put neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7`,
+  ],
+  [
+    'all gone: what goes with a link is not deleted by itself, isolation last',
+    all,
+    [],
+    `delete veth ove02 on ovbr7 mac 02:00:00:00:00:e2 mtu 1450 alias overlay/c1/web/02 to eth0 in /run/netns/02 (102) mac 02:00:00:00:00:02 addresses 10.0.9.2/24 via 10.0.9.1
+delete vxlan ovvx7 on ovbr7 mac 02:00:00:00:00:f0 mtu 1450 vni 7 local 192.0.2.1 port 4789 alias overlay/c1/web
+delete bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1450 alias overlay/c1/web
+delete bridge-pass ovbr7
+delete isolation`,
+  ],
+  [
+    'entries whose links stay',
+    all,
+    [isolation, bridge, vxlan, pass, gateway, veth],
+    `delete neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7
+delete remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2
+delete port-entry 02:00:00:00:00:02 on ove02`,
+  ],
+  [
+    'adds before deletes',
+    [bridge, neighbour],
+    [bridge, { ...neighbour, address: parseIp('10.0.9.4') }],
+    `put neighbour 10.0.9.4 is 02:00:00:00:00:03 on ovbr7
+delete neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7`,
+  ],
+  [
+    'a changed field is a put over what is there',
+    [remote, gateway],
+    [
+      { ...remote, vtep: parseIp('192.0.2.9') },
+      { ...gateway, prefix: 25 },
+    ],
+    `put address 10.0.9.1/25 on ovbr7
+put remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.9`,
+  ],
+  [
+    'an endpoint that moved here: its remote entry becomes a port entry',
+    [remote],
+    [port],
+    `put port-entry 02:00:00:00:00:02 on ove02
+delete remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2`,
+  ],
+  [
+    'what was found in half is made whole',
+    [
+      { ...remote, partial: true },
+      { ...bridge, partial: true },
+    ],
+    [remote, bridge],
+    `put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1450 alias overlay/c1/web
+put remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2`,
+  ],
+  [
+    'what was found in half and is not wanted goes',
+    [{ ...remote, partial: true }],
+    [],
+    'delete remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2',
+  ],
+  [
+    'one kind in the place of another of the same id',
+    [{ kind: 'port-entry', dev: 'ovvx7', mac: mac('03') }],
+    [remote],
+    'put remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2',
+  ],
+  [
+    'a link that has to go takes foreign entries along',
+    [bridge, { ...seenVeth, name: 'oveff' }, { ...port, dev: 'oveff' }],
+    [bridge],
+    'delete veth oveff on ovbr7 mac 02:00:00:00:00:e2 mtu 1450 alias overlay/c1/web/02',
+  ],
+]
+
+describe('diff', () => {
+  it.each(table)('%s', (_, actual, desired, text) => {
+    expect(operationsText(diff(itemMap(actual), itemMap(desired)))).toBe(text)
+  })
+
+  it('applied to what is there gives what should be', () => {
+    const actual = itemMap<AnyItem>([bridge, seenVeth, port, { ...remote, partial: true }])
+    const desired = itemMap(all.filter((item) => item !== veth && item !== port))
+    const after = new Map(actual)
+    for (const { do: what, item } of diff(actual, desired)) {
+      const [id] = itemMap<AnyItem>([item]).keys()
+      if (id === undefined) continue
+      if (what === 'put') after.set(id, item)
+      else {
+        after.delete(id)
+        if ('name' in item)
+          for (const [other, { ...found }] of after) if ('dev' in found && found.dev === item.name) after.delete(other)
+      }
+    }
+    expect(after).toEqual(desired)
+    expect(diff(after, desired)).toEqual([])
+  })
+})

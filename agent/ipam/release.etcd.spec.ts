@@ -1,0 +1,72 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
+import { OutcomeUnknownError, put, remove } from '../../store/store.ts'
+import { type Claimant, claimantOf, freeze, giveBack, openCluster, type TestCluster } from '../testing/cluster.ts'
+import { claim } from './claim.ts'
+
+let etcd: TestEtcd
+let cluster: TestCluster
+let host: Claimant
+
+beforeAll(async () => {
+  etcd = await startEtcd()
+})
+afterAll(() => etcd.close())
+beforeEach(async () => {
+  cluster = await openCluster(etcd)
+  host = await claimantOf(cluster, 1, await cluster.addNetwork('web'))
+})
+afterEach(() => cluster.close())
+
+describe('release', () => {
+  it('may be repeated', async () => {
+    const claimed = await claim(host.parts, host.request())
+    const revision = await giveBack(host, claimed)
+    const before = await cluster.dump()
+    expect(await giveBack(host, claimed)).toBeGreaterThanOrEqual(revision)
+    expect((await cluster.dump()).filter((line) => !before.includes(line))).toEqual([])
+  })
+
+  it('leaves alone what was made since under the same id', async () => {
+    const claimed = await claim(host.parts, host.request())
+    const { keys } = cluster.store
+    const key = keys.endpoint('web', claimed.value.id)
+    await cluster.store.commit({ compares: [], writes: [remove(key)] })
+    await cluster.store.commit({ compares: [], writes: [put(key, claimed.value)] })
+    await expect(giveBack(host, claimed)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await cluster.store.get(key)).toBeDefined()
+  })
+})
+
+describe('a claim whose answer does not come', () => {
+  it('stays open, and cannot commit any more after a fence', async () => {
+    // The transaction as it would be sent, built before the fence.
+    const compare = host.registration.compare()
+    await host.registration.fence()
+    const before = await cluster.dump()
+    const { keys } = cluster.store
+    const late = { compares: [compare], writes: [put(keys.name('web', 'late'), { endpointId: 'x' })] }
+    expect((await cluster.store.commit(late)).committed).toBe(false)
+    expect(await cluster.dump()).toEqual(before)
+    // The fence does not stand in the way of what is sent after it.
+    await claim(host.parts, host.request())
+  })
+
+  it('is told as unknown while the store is frozen', async () => {
+    const patient = cluster.connect(500)
+    await patient.probe()
+    await freeze(etcd)
+    try {
+      const failed = claim({ ...host.parts, store: patient }, host.request())
+      await expect(failed).rejects.toBeInstanceOf(OutcomeUnknownError)
+      expect(host.open.size).toBe(1)
+    } finally {
+      etcd.thaw()
+    }
+    await host.registration.fence()
+    const [id = ''] = host.open
+    const endpoint = await cluster.store.get(cluster.store.keys.endpoint('web', id))
+    // It may have come through; after the fence it can no more.
+    expect([undefined, id]).toContain(endpoint?.value.id)
+  })
+})

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Intent, openStateDir } from './state-dir.ts'
+
+let root = ''
+const path = () => join(root, 'agent')
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'overlay-state-'))
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+const claimOf = (endpointId: string): Intent => {
+  return { kind: 'claim', network: 'web', endpointId, bootId: 'boot-1', cookie: '7' }
+}
+const memory = { clusterUid: 'c1', revision: 7, generation: 3 }
+
+describe('the uid', () => {
+  it('is made once', () => {
+    const { nodeUid } = openStateDir(path())
+    expect(nodeUid).toMatch(/^[0-9a-f-]{36}$/)
+    expect(openStateDir(path()).nodeUid).toBe(nodeUid)
+    rmSync(path(), { recursive: true })
+    expect(openStateDir(path()).nodeUid).not.toBe(nodeUid)
+  })
+
+  it('is made anew when a power cut left its file empty', () => {
+    openStateDir(path())
+    writeFileSync(join(path(), 'node-uid'), '')
+    const { nodeUid } = openStateDir(path())
+    expect(nodeUid).not.toBe('')
+    expect(openStateDir(path()).nodeUid).toBe(nodeUid)
+  })
+})
+
+describe('the memory', () => {
+  it('is what was written last', () => {
+    const stateDir = openStateDir(path())
+    expect(stateDir.readMemory()).toBeUndefined()
+    stateDir.writeMemory(memory)
+    stateDir.writeMemory({ ...memory, revision: 8, doubt: 'it went back' })
+    expect(openStateDir(path()).readMemory()).toEqual({ ...memory, revision: 8, doubt: 'it went back' })
+  })
+
+  it.each(['', '{"clusterUid": "c1"', '{}', 'null', '{"clusterUid": 7, "revision": 1, "generation": 1}'])(
+    'is none when its file is %j',
+    (content) => {
+      const stateDir = openStateDir(path())
+      writeFileSync(join(path(), 'cluster.json'), content)
+      expect(stateDir.readMemory()).toBeUndefined()
+    },
+  )
+})
+
+describe('intents', () => {
+  it('are kept one by one until they are removed', () => {
+    const stateDir = openStateDir(path())
+    expect(stateDir.readIntents()).toEqual([])
+    stateDir.writeIntent(claimOf('e1'))
+    stateDir.writeIntent(claimOf('e2'))
+    stateDir.writeIntent({ ...claimOf('e1'), kind: 'release' })
+    const found = openStateDir(path()).readIntents()
+    expect(found.toSorted((a, b) => a.endpointId.localeCompare(b.endpointId))).toEqual([
+      { ...claimOf('e1'), kind: 'release' },
+      claimOf('e2'),
+    ])
+    stateDir.removeIntent('e1')
+    stateDir.removeIntent('e1')
+    stateDir.removeIntent('never')
+    expect(stateDir.readIntents()).toEqual([claimOf('e2')])
+  })
+
+  it('half written ones are passed over', () => {
+    const stateDir = openStateDir(path())
+    stateDir.writeIntent(claimOf('e1'))
+    for (const [file, content] of [
+      ['e2.json', ''],
+      ['e3.json', '{"kind":"claim","network":"we'],
+      ['e4.json', '{"kind":"other","network":"web","endpointId":"e4","bootId":"b","cookie":"7"}'],
+      ['notes.txt', 'not ours'],
+    ] as const)
+      writeFileSync(join(path(), 'intents', file), content)
+    expect(stateDir.readIntents()).toEqual([claimOf('e1')])
+  })
+})
+
+it('the directory is for its owner alone', () => {
+  openStateDir(path())
+  expect(statSync(path()).mode & 0o777).toBe(0o700)
+  expect(readdirSync(path()).toSorted()).toEqual(['intents', 'node-uid'])
+})
+
+it('says which file it cannot use', () => {
+  writeFileSync(path(), 'a file')
+  expect(() => openStateDir(path())).toThrow(`state directory: ${path()}: `)
+  rmSync(path())
+  const stateDir = openStateDir(path())
+  mkdirSync(join(path(), 'cluster.json'))
+  expect(() => stateDir.readMemory()).toThrow(`state directory: ${join(path(), 'cluster.json')}: EISDIR`)
+  expect(() => stateDir.writeMemory(memory)).toThrow(expect.objectContaining({ code: 'failed_precondition' }))
+})

@@ -1,0 +1,56 @@
+import { hostname } from 'node:os'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { readOptions } from '../lib/options.ts'
+import { agentSpec } from './options.ts'
+
+vi.mock('node:os', () => ({ hostname: vi.fn() }))
+
+beforeEach(() => void vi.mocked(hostname).mockReturnValue('Host-1.example.org'))
+
+const read = (flags: string, env: NodeJS.ProcessEnv = {}) =>
+  readOptions(agentSpec, flags.split(' ').filter(Boolean), env)
+
+describe('the agent’s options', () => {
+  it('have defaults for all but etcd', () => {
+    expect(read('--etcd http://a:2379')).toEqual({
+      etcd: ['http://a:2379'],
+      node: 'host-1',
+      vxlanPort: 4789,
+      socket: '/run/overlay/agent.sock',
+      stateDir: '/var/lib/overlay/agent',
+      sessionTtl: 30,
+      prefix: '/overlay/v1/',
+      logLevel: 'info',
+    })
+  })
+
+  it('are read from flags and environment', () => {
+    const flags = '--etcd https://a,https://b --node n7 --vtep-address FD00::7 --vxlan-port 8472'
+    expect(read(flags, { OVERLAY_SESSION_TTL: '5', OVERLAY_STATE_DIR: '/s' })).toMatchObject({
+      etcd: ['https://a', 'https://b'],
+      node: 'n7',
+      vtepAddress: 'fd00::7',
+      vxlanPort: 8472,
+      sessionTtl: 5,
+      stateDir: '/s',
+    })
+  })
+
+  it('name every fault', () => {
+    const flags = '--node N_7 --vtep-interface a/b --vxlan-port 0 --session-ttl 1.5 --socket s --log-level loud'
+    expect(() => read(flags)).toThrow(
+      /^--etcd: is required.*\n--node: "N_7" is not a name.*\n--vtep-interface: .*\n--vxlan-port: must be a whole number from 1 to 65535\n--socket: must be an absolute path\n--session-ttl: must be a whole number from 5 to 3600\n--log-level: must be one of /,
+    )
+  })
+
+  it('a hostname that is no node name asks for --node', () => {
+    vi.mocked(hostname).mockReturnValue('my_host')
+    expect(() => read('--etcd a')).toThrow('--node: "my_host" is not a name')
+    expect(read('--etcd a --node n7').node).toBe('n7')
+  })
+
+  it('one way to name the VTEP is enough', () => {
+    const both = '--etcd a --vtep-address 10.0.0.1 --vtep-interface eth0'
+    expect(() => read(both)).toThrow('--vtep-address: give either --vtep-address or --vtep-interface')
+  })
+})
