@@ -1,0 +1,57 @@
+/** How long an attach takes, beside what the kernel and etcd need for it. */
+import { createLab, type Lab } from '../lab/lab.ts'
+import type { AttachInput, AttachOutput } from './attach-worker.ts'
+import { type Benchmark, type Figure, median, quantile } from './figure.ts'
+import { runWorker } from './in-host.ts'
+import type { PopulateInput } from './populate-worker.ts'
+
+const rounds = 60
+
+export const attach: Benchmark = {
+  name: 'attach',
+  about: "attach through the agent's socket, against the same kernel work and one transaction alone",
+  async run() {
+    await using lab = await createLab({ hosts: 1 })
+    await lab.start()
+    return [...(await at(lab, 'small', 10)), ...(await at(lab, 'large', 5_000))]
+  },
+}
+
+async function at(lab: Lab, network: string, endpoints: number): Promise<readonly Figure[]> {
+  const host = lab.host(1)
+  await host.overlayctlJson(
+    'create',
+    network,
+    '--mtu',
+    '1450',
+    '--subnet',
+    network === 'small' ? '10.20.0.0/16' : '10.30.0.0/16',
+  )
+  await runWorker(host, 'populate-worker', { etcd: lab.etcd.url, network, count: endpoints } satisfies PopulateInput)
+  const names = Array.from({ length: rounds + 1 }, (_, round) => `${network}-${round}`)
+  const forAgent = await Promise.all(names.map((name) => lab.sandbox(`a-${name}`)))
+  const forKernel = await Promise.all(names.map((name) => lab.sandbox(`k-${name}`)))
+  const output = await runWorker<AttachOutput>(host, 'attach-worker', {
+    etcd: lab.etcd.url,
+    socket: host.agent.socket,
+    network,
+    forAgent: forAgent.map(({ path }) => path),
+    forKernel: forKernel.map(({ path }) => path),
+  } satisfies AttachInput)
+  const floor = median(output.kernel) + median(output.transaction)
+  const of = `at ${endpoints} endpoints`
+  const parts = `kernel ${median(output.kernel).toFixed(2)} + transaction ${median(output.transaction).toFixed(2)} ms`
+  return [
+    { bench: 'attach', what: `attach ${of}, median of ${rounds}`, value: median(output.attach), unit: 'ms' },
+    { bench: 'attach', what: `attach ${of}, p95`, value: quantile(output.attach, 0.95), unit: 'ms' },
+    {
+      bench: 'attach',
+      what: `attach ${of}, against its floor`,
+      value: median(output.attach) / floor,
+      unit: 'x',
+      atMost: 1.5,
+      note: parts,
+    },
+    { bench: 'attach', what: `first attach of the network on the host ${of}`, value: output.first, unit: 'ms' },
+  ]
+}

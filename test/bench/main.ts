@@ -1,0 +1,31 @@
+/** npm run bench [-- [--json] [NAME…]]: the figures that the project holds itself to, on this machine. */
+import { agentStart } from './agent-start.ts'
+import { attach } from './attach.ts'
+import { type Benchmark, type Figure, figureText, isWithinBounds } from './figure.ts'
+import { firstPing } from './first-ping.ts'
+import { idle } from './idle.ts'
+import { listing } from './listing.ts'
+import { throughput } from './throughput.ts'
+
+const all: readonly Benchmark[] = [attach, firstPing, agentStart, throughput, listing, idle]
+
+const args = process.argv.slice(2)
+const json = args.includes('--json')
+const names = args.filter((arg) => arg !== '--json')
+const unknown = names.filter((name) => !all.some((bench) => bench.name === name))
+
+if (unknown.length > 0) {
+  const known = all.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join('\n')
+  process.stderr.write(`bench: there is no ${unknown.join(', ')}. There are:\n${known}\n`)
+  process.exitCode = 2
+} else {
+  const figures: Figure[] = []
+  for (const bench of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    if (!json) process.stdout.write(`${bench.name}: ${bench.about}\n`)
+    const found = await bench.run()
+    for (const figure of found) process.stdout.write(`${json ? JSON.stringify(figure) : figureText(figure)}\n`)
+    figures.push(...found)
+  }
+  const missed = figures.filter((figure) => !isWithinBounds(figure)).length
+  if (!json) process.stdout.write(`${figures.length} figures, ${missed} outside their bounds\n`)
+}
