@@ -12,6 +12,8 @@ export function plan(view: PlanView, key: Key): readonly Item[] {
   switch (parts.kind) {
     case 'host':
       return view.hasAnyNetwork() ? [{ kind: 'isolation' }] : []
+    case 'strays':
+      return []
     case 'network': {
       const network = view.network(parts.network)
       return network && view.hasNetwork(parts.network) ? planNetwork(view.self, network) : []

@@ -5,7 +5,7 @@ import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 import { diff, itemMap } from './diff.ts'
 import type { Kernel, Operation, OperationResult } from './kernel/kernel.ts'
 import { type AnyItem, carrierOf, type Item, itemId } from './state/item.ts'
-import { hostKey, type Key } from './state/key.ts'
+import { hostKey, type Key, straysKey } from './state/key.ts'
 
 export interface ReconcilerOptions {
   readonly kernel: Kernel
@@ -125,11 +125,11 @@ export class Reconciler {
     this.#scheduleRetry()
   }
 
-  /** Learns anew what is in the kernel. What belongs to no key is swept as `host`'s. */
+  /** Learns anew what is in the kernel. What belongs to no key is a stray, to be swept. */
   async #observe(): Promise<void> {
     const seen = itemMap(await this.#options.kernel.observe())
     for (const id of this.#actual.keys()) if (!seen.has(id)) this.#drop(id)
-    for (const [id, item] of seen) this.#own(id, item, this.#owner.get(id) ?? this.#options.ownerOf(item) ?? hostKey)
+    for (const [id, item] of seen) this.#own(id, item, this.#owner.get(id) ?? this.#options.ownerOf(item) ?? straysKey)
   }
 
   async #apply(keys: readonly Key[], forced: ReadonlySet<Key>): Promise<void> {
@@ -148,7 +148,7 @@ export class Reconciler {
     for (const [id, key] of wanted) if (actual.has(id)) this.#own(id, actual.get(id) as AnyItem, key)
     const mayDelete = this.#options.mayDelete()
     const operations = diff(actual, desired).filter(
-      ({ do: what, item }) => what === 'put' || mayDelete || forced.has(this.#owner.get(itemId(item)) ?? hostKey),
+      ({ do: what, item }) => what === 'put' || mayDelete || forced.has(this.#owner.get(itemId(item)) ?? straysKey),
     )
     const results = operations.length > 0 ? await this.#options.kernel.apply(operations) : []
     for (const key of keys) this.#problems.delete(key)
@@ -158,7 +158,7 @@ export class Reconciler {
   /** Keeps in mind what an operation really did. */
   #note({ do: what, item }: Operation, result: OperationResult | undefined, wanted: ReadonlyMap<string, Key>): void {
     const id = itemId(item)
-    const key = wanted.get(id) ?? this.#owner.get(id) ?? hostKey
+    const key = wanted.get(id) ?? this.#owner.get(id) ?? straysKey
     if (!result?.ok) {
       const error = result?.error ?? new OverlayError('internal', `the kernel gave no result for ${id}`)
       this.#options.log.warn({ err: error, key, item: id, operation: what }, 'could not be applied')
