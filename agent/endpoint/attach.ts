@@ -8,6 +8,7 @@ import { type AttachRequest, AttachResponse } from '../../proto/index.ts'
 import { OutcomeUnknownError } from '../../store/store.ts'
 import { checkRequested } from '../ipam/address-pool.ts'
 import { type Claimed, claim } from '../ipam/claim.ts'
+import { isPluggable } from '../plan.ts'
 import { endpointKey, hostKey, networkKey } from '../state/key.ts'
 import type { EndpointView, NetworkView } from '../state/view.ts'
 import { endpointRecord, readEndpoint, readNetwork } from '../view/records.ts'
@@ -113,6 +114,7 @@ function checkMtu({ view }: EndpointParts, network: NetworkView): void {
 }
 
 async function followInTime({ sync, health, signal }: EndpointParts, network: string): Promise<void> {
+  if (sync.isFollowed(network)) return
   const done = new AbortController()
   const givenUp = AbortSignal.any([done.signal, health.away(), signal])
   const late = sleep(followTimeout, 'late', { signal: givenUp }).catch(() => 'late')
@@ -158,8 +160,7 @@ async function undo(parts: EndpointParts, endpoint: EndpointView): Promise<void>
 function findAttached({ view }: EndpointParts, wanted: Wanted): EndpointView | undefined {
   const { network, name, cookie, ifname, path } = wanted
   const found = [...view.localEndpoints()].find(
-    ({ sandbox, ...endpoint }) =>
-      sandbox?.cookie === cookie && sandbox.bootId === view.self.bootId && endpoint.ifname === ifname,
+    (endpoint) => endpoint.sandbox?.cookie === cookie && endpoint.ifname === ifname && isPluggable(view.self, endpoint),
   )
   if (!found) return undefined
   const differs =

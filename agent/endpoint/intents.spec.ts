@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
-import type { Intent } from '../node/state-dir.ts'
+import type { Intent } from '../node/intent-file.ts'
 import { endpointOf, idOf, viewOf } from '../testing/views.ts'
 import { createIntents } from './intents.ts'
 

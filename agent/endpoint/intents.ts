@@ -1,5 +1,6 @@
 /** Claims and releases that are under way: on disk, and in the view so that plan leaves them alone. */
-import type { Intent, StateDir } from '../node/state-dir.ts'
+import type { Intent } from '../node/intent-file.ts'
+import type { StateDir } from '../node/state-dir.ts'
 import type { Key } from '../state/key.ts'
 
 export interface Intents {

@@ -1,7 +1,7 @@
 /** Settles what a lost answer, a crash or a reboot left open. */
 import { hasCode } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
-import type { Intent } from '../node/state-dir.ts'
+import type { Intent } from '../node/intent-file.ts'
 import { endpointKey } from '../state/key.ts'
 import type { EndpointView } from '../state/view.ts'
 import { readEndpoint } from '../view/records.ts'

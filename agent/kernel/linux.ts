@@ -19,6 +19,9 @@ import { bridgeIndex } from './settle-link.ts'
 import { putVeth } from './veth.ts'
 import { putVxlan } from './vxlan.ts'
 
+/** Milliseconds of work until others get a turn. */
+const longestTurn = 5
+
 export interface LinuxKernelOptions {
   /** Objects of other clusters' agents are not ours. */
   readonly clusterUid: string
@@ -47,8 +50,12 @@ export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKe
     observe: async () => [...observeLinks(host), ...(await firewall.observe())],
     async apply(operations) {
       const results: OperationResult[] = []
+      let turn = performance.now()
       for (const group of groups(operations)) {
-        if (results.length > 0) await nextTurn()
+        if (performance.now() - turn > longestTurn) {
+          await nextTurn()
+          turn = performance.now()
+        }
         results.push(...(await applyGroup(group)))
       }
       return results

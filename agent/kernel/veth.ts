@@ -23,7 +23,7 @@ import {
 import type { NetlinkSocket } from './netlink-socket.ts'
 import type { OpenSandbox } from './netns.ts'
 import { addDefaultRoute } from './routes.ts'
-import { IFLA_NET_NS_FD, VETH_INFO_PEER } from './rtnetlink.ts'
+import { IFLA_NET_NS_FD, IN6_ADDR_GEN_MODE_NONE, VETH_INFO_PEER } from './rtnetlink.ts'
 import { bridgeIndex, markLink, settleLink } from './settle-link.ts'
 
 /**
@@ -78,6 +78,10 @@ function setUpInside(socket: NetlinkSocket, { ifname, netns, addresses, gateways
   if (!link) throw new OverlayError('not_found', `interface ${ifname} is gone from ${netns}`)
   const loopback = findLink(socket, 'lo')
   if (loopback && !loopback.up) changeLink(socket, loopback, { up: true })
+  // On a network without IPv6 a link-local address would reach nobody on other hosts, and each
+  // new sandbox would send its multicast announcements to all the others on this one.
+  if (!addresses.some((address) => address.includes(':')))
+    changeLink(socket, link, { addrGenMode: IN6_ADDR_GEN_MODE_NONE })
   changeLink(socket, link, { up: true })
   for (const text of addresses) {
     const [address = '', prefix] = text.split('/')

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Intent, openStateDir } from './state-dir.ts'
+import { openStateDir } from './state-dir.ts'
 
 let root = ''
 const path = () => join(root, 'agent')
@@ -12,9 +12,6 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-const claimOf = (endpointId: string): Intent => {
-  return { kind: 'claim', network: 'web', endpointId, bootId: 'boot-1', cookie: '7' }
-}
 const memory = { clusterUid: 'c1', revision: 7, generation: 3 }
 
 describe('the uid', () => {
@@ -52,38 +49,6 @@ describe('the memory', () => {
       expect(stateDir.readMemory()).toBeUndefined()
     },
   )
-})
-
-describe('intents', () => {
-  it('are kept one by one until they are removed', () => {
-    const stateDir = openStateDir(path())
-    expect(stateDir.readIntents()).toEqual([])
-    stateDir.writeIntent(claimOf('e1'))
-    stateDir.writeIntent(claimOf('e2'))
-    stateDir.writeIntent({ ...claimOf('e1'), kind: 'release' })
-    const found = openStateDir(path()).readIntents()
-    expect(found.toSorted((a, b) => a.endpointId.localeCompare(b.endpointId))).toEqual([
-      { ...claimOf('e1'), kind: 'release' },
-      claimOf('e2'),
-    ])
-    stateDir.removeIntent('e1')
-    stateDir.removeIntent('e1')
-    stateDir.removeIntent('never')
-    expect(stateDir.readIntents()).toEqual([claimOf('e2')])
-  })
-
-  it('half written ones are passed over', () => {
-    const stateDir = openStateDir(path())
-    stateDir.writeIntent(claimOf('e1'))
-    for (const [file, content] of [
-      ['e2.json', ''],
-      ['e3.json', '{"kind":"claim","network":"we'],
-      ['e4.json', '{"kind":"other","network":"web","endpointId":"e4","bootId":"b","cookie":"7"}'],
-      ['notes.txt', 'not ours'],
-    ] as const)
-      writeFileSync(join(path(), 'intents', file), content)
-    expect(stateDir.readIntents()).toEqual([claimOf('e1')])
-  })
 })
 
 it('the directory is for its owner alone', () => {

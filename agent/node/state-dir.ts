@@ -1,9 +1,10 @@
 /** The agent's own files: who this node is, which cluster it belongs to, what is unsettled. */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { OverlayError } from '../../lib/errors.ts'
+import { type Intent, openIntentFile } from './intent-file.ts'
 
 const memorySchema = z.object({
   /** The cluster that this node belongs to. */
@@ -16,17 +17,6 @@ const memorySchema = z.object({
   doubt: z.string().optional(),
 })
 export type Memory = z.infer<typeof memorySchema>
-
-const intentSchema = z.object({
-  kind: z.enum(['claim', 'release']),
-  network: z.string(),
-  endpointId: z.string(),
-  bootId: z.string(),
-  /** The sandbox's cookie: it is not attached again before this is settled. */
-  cookie: z.string(),
-})
-/** A claim or release whose outcome is not known until the file is gone. */
-export type Intent = z.infer<typeof intentSchema>
 
 export interface StateDir {
   readonly path: string
@@ -48,8 +38,8 @@ export function openStateDir(path: string): StateDir {
   const intents = join(path, 'intents')
   const memory = join(path, 'cluster.json')
   const uidFile = join(path, 'node-uid')
-  explained(path, () => mkdirSync(intents, { recursive: true, mode: 0o700 }))
-  const intentFile = (endpointId: string) => join(intents, `${endpointId}.json`)
+  explained(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }))
+  const file = explained(intents, () => openIntentFile(intents))
   return {
     path,
     nodeUid: explained(uidFile, () => {
@@ -62,16 +52,9 @@ export function openStateDir(path: string): StateDir {
     }),
     readMemory: () => explained(memory, () => parse(memorySchema, readIfThere(memory))),
     writeMemory: (content) => explained(memory, () => replace(memory, JSON.stringify(content))),
-    readIntents: () =>
-      explained(intents, () =>
-        readdirSync(intents)
-          .filter((file) => file.endsWith('.json'))
-          .map((file) => parse(intentSchema, readFileSync(join(intents, file), 'utf8')))
-          .filter((intent) => intent !== undefined),
-      ),
-    writeIntent: (intent) =>
-      explained(intents, () => writeFileSync(intentFile(intent.endpointId), JSON.stringify(intent))),
-    removeIntent: (endpointId) => explained(intents, () => rmSync(intentFile(endpointId), { force: true })),
+    readIntents: () => explained(intents, () => file.read()),
+    writeIntent: (intent) => explained(intents, () => file.write(intent)),
+    removeIntent: (endpointId) => explained(intents, () => file.remove(endpointId)),
   }
 }
 

@@ -29,6 +29,7 @@ interface Follow {
   readonly stop: AbortController
   /** Resolves with the first snapshot. */
   readonly ready: Promise<void>
+  isReady: boolean
 }
 
 interface Handler<T> {
@@ -87,9 +88,18 @@ export class Sync {
     const stop = new AbortController()
     const signal = AbortSignal.any([stop.signal, this.#options.signal])
     this.#options.view.follow(network)
-    const ready = this.#follow(this.#options.store.keys.endpoints(network), signal, this.#endpointHandler(network))
-    this.#networks.set(network, { stop, ready })
+    const first = this.#follow(this.#options.store.keys.endpoints(network), signal, this.#endpointHandler(network))
+    const ready = first.then(() => {
+      following.isReady = true
+    })
+    const following: Follow = { stop, ready, isReady: false }
+    this.#networks.set(network, following)
     return ready
+  }
+
+  /** Whether its endpoints are in the view. */
+  isFollowed(network: string): boolean {
+    return this.#networks.get(network)?.isReady ?? false
   }
 
   unfollow(network: string): void {

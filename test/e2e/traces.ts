@@ -77,8 +77,8 @@ async function interfacesOf(host: Host): Promise<readonly string[]> {
 }
 
 async function intentsOf(host: Host): Promise<readonly string[]> {
-  const files = await host.exec(['ls', `${host.agent.stateDirectory}/intents`])
-  return files.split('\n').filter(Boolean)
+  const lines = await host.exec(['cat', `${host.agent.stateDirectory}/intents`])
+  return lines.split('\n').filter((line) => line.trim() !== '')
 }
 
 function ownedText(path: string, id: unknown): readonly string[] {
