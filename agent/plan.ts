@@ -2,9 +2,9 @@
 import { familyOf, type Ip } from '../lib/ip.ts'
 import { type Mac, macOf } from '../lib/mac.ts'
 import { aliasOf, bridgeName, vethName, vxlanName } from './state/device-names.ts'
-import type { Item } from './state/item.ts'
+import type { Item, Veth } from './state/item.ts'
 import { type Key, partsOf } from './state/key.ts'
-import type { EndpointView, NetworkView, PlanView, Self } from './state/view.ts'
+import type { EndpointView, NetworkView, PlanView, SandboxView, Self } from './state/view.ts'
 
 /** What there should be for one key; nothing for what is gone or not for us. */
 export function plan(view: PlanView, key: Key): readonly Item[] {
@@ -66,26 +66,32 @@ function planLocal(view: PlanView, network: NetworkView, endpoint: EndpointView)
   const { self } = view
   const { sandbox } = endpoint
   if (!sandbox || !isPluggable(self, endpoint) || view.hasOpenIntent(endpoint.id)) return []
-  const name = vethName(endpoint.id)
-  return [
-    {
-      kind: 'veth',
-      name,
-      mac: macOf('veth', endpoint.id, self.node),
-      mtu: network.mtu,
-      alias: aliasOf(self.clusterUid, network.name, endpoint.id),
-      bridge: bridgeName(network.vni),
-      inside: {
-        netns: sandbox.path,
-        cookie: sandbox.cookie,
-        ifname: endpoint.ifname,
-        mac: endpoint.mac,
-        addresses: endpoint.addresses.map((address) => withPrefix(network, address)),
-        gateways: network.subnets.map(({ gateway }) => gateway),
-      },
+  const veth = planVeth(self, network, { ...endpoint, sandbox })
+  return [veth, { kind: 'port-entry', dev: veth.name, mac: endpoint.mac }]
+}
+
+/** What `planVeth` needs to know of an endpoint; it may not be claimed yet. */
+export type Pluggable = Pick<EndpointView, 'id' | 'mac' | 'addresses' | 'ifname'> & { readonly sandbox: SandboxView }
+
+/** The veth pair of a local endpoint. */
+export function planVeth(self: Self, network: NetworkView, endpoint: Pluggable): Veth {
+  const { sandbox } = endpoint
+  return {
+    kind: 'veth',
+    name: vethName(endpoint.id),
+    mac: macOf('veth', endpoint.id, self.node),
+    mtu: network.mtu,
+    alias: aliasOf(self.clusterUid, network.name, endpoint.id),
+    bridge: bridgeName(network.vni),
+    inside: {
+      netns: sandbox.path,
+      cookie: sandbox.cookie,
+      ifname: endpoint.ifname,
+      mac: endpoint.mac,
+      addresses: endpoint.addresses.map((address) => withPrefix(network, address)),
+      gateways: network.subnets.map(({ gateway }) => gateway),
     },
-    { kind: 'port-entry', dev: name, mac: endpoint.mac },
-  ]
+  }
 }
 
 function planRemote(view: PlanView, network: NetworkView, endpoint: EndpointView): readonly Item[] {

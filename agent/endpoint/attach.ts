@@ -4,7 +4,7 @@ import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
 import { familyOf, parseIp } from '../../lib/ip.ts'
 import { parseIfname, parseName } from '../../lib/names.ts'
-import { type AttachRequest, AttachResponse } from '../../proto/index.ts'
+import { type AttachRequest, AttachResponse, type Endpoint } from '../../proto/index.ts'
 import { OutcomeUnknownError } from '../../store/store.ts'
 import { checkRequested } from '../ipam/address-pool.ts'
 import { type Claimed, claim } from '../ipam/claim.ts'
@@ -12,6 +12,7 @@ import { isPluggable } from '../plan.ts'
 import { endpointKey, hostKey, networkKey } from '../state/key.ts'
 import type { EndpointView, NetworkView } from '../state/view.ts'
 import { endpointRecord, readEndpoint, readNetwork } from '../view/records.ts'
+import { createAhead } from './ahead.ts'
 import type { EndpointParts } from './parts.ts'
 import { sandboxPath } from './sandbox-path.ts'
 import { settleSandbox, takeDownInTheEnd } from './settle.ts'
@@ -200,6 +201,7 @@ function claimWithIntent(parts: EndpointParts, network: NetworkView, wanted: Wan
     addresses: checkRequested(network, wanted.addresses),
     record: { node, ifname, labels, sandbox: { kind: 'NAMESPACE', bootId, cookie, path } as const },
   }
+  const ahead = createAhead(parts)
   const claimParts = {
     store,
     registration: registration(),
@@ -217,10 +219,12 @@ function claimWithIntent(parts: EndpointParts, network: NetworkView, wanted: Wan
     onAttempt: (endpointId: string) =>
       void intents.begin({ kind: 'claim', network: network.name, endpointId, bootId, cookie }),
     onRefused: (endpointId: string) => void intents.end({ network: network.name, endpointId }),
+    meanwhile: (endpoint: Endpoint) => ahead.begin(network, endpoint),
   }
   return health
     .observe(() => claim(claimParts, request))
     .catch((error: unknown) => {
+      ahead.giveUp()
       if (!(error instanceof OutcomeUnknownError)) throw error
       throw new OverlayError(
         'unavailable',

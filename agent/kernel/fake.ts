@@ -24,6 +24,11 @@ export class FakeKernel implements Kernel {
     return Promise.resolve(operations.map((operation) => this.#applyOne(operation)))
   }
 
+  /** Nothing of it can be seen: a put makes all at once. */
+  prepare(): void {}
+
+  abandon(): void {}
+
   netnsIdentity(path: string): NetnsIdentity {
     const cookie = this.sandboxes.get(path)
     if (cookie === undefined) throw new OverlayError('not_found', `there is no network namespace ${path}`)

@@ -9,5 +9,7 @@ export interface Host {
   readonly socket: NetlinkSocket
   readonly namespaces: Namespaces
   readonly owned: Ownership
+  /** Indexes of veths that were made ahead and are to be taken up. */
+  readonly prepared: Set<number>
   readonly log: Logger
 }

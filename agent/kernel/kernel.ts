@@ -1,7 +1,7 @@
 /** The host's kernel as the agent sees it. `linux.ts` is the real one, `fake.ts` for unit tests. */
 import type { OverlayError } from '../../lib/errors.ts'
 import type { Ip } from '../../lib/ip.ts'
-import type { AnyItem, Item, ObservedItem } from '../state/item.ts'
+import type { AnyItem, Item, ObservedItem, Veth } from '../state/item.ts'
 
 /** Make the object so, whatever it is now; or remove it. Both may be repeated. */
 export type Operation = { readonly do: 'put'; readonly item: Item } | { readonly do: 'delete'; readonly item: AnyItem }
@@ -34,6 +34,15 @@ export interface Kernel {
    * per operation.
    */
   apply(operations: readonly Operation[]): Promise<readonly OperationResult[]>
+  /**
+   * Does ahead what of a veth's put takes longest and needs no address: the
+   * pair, down inside, and unmarked, so that it is swept if nobody comes back for
+   * it. The put takes it up; `abandon` removes it.
+   * @throws OverlayError as the put.
+   */
+  prepare(veth: Veth): void
+  /** Removes what `prepare` made and no put has taken up. */
+  abandon(vethName: string): void
   /** @throws OverlayError `not_found`, `invalid` (no namespace), naming the path. */
   netnsIdentity(path: string): NetnsIdentity
   /** Interfaces that are up, but for loopback and our own. */

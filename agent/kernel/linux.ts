@@ -16,7 +16,7 @@ import { observeLinks } from './observe.ts'
 import { ownership } from './ownership.ts'
 import { sourceTowards } from './routes.ts'
 import { bridgeIndex } from './settle-link.ts'
-import { putVeth } from './veth.ts'
+import { abandonVeth, prepareVeth, putVeth } from './veth.ts'
 import { putVxlan } from './vxlan.ts'
 
 /** Milliseconds of work until others get a turn. */
@@ -37,7 +37,7 @@ export interface LinuxKernelOptions {
  */
 export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKernelOptions): Kernel {
   const namespaces = openNamespaces()
-  const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), log }
+  const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), prepared: new Set(), log }
   const firewall = createFirewall(log, vxlanPort)
 
   async function applyGroup(group: readonly Operation[]): Promise<readonly OperationResult[]> {
@@ -60,6 +60,8 @@ export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKe
       }
       return results
     },
+    prepare: (veth) => prepareVeth(host, veth),
+    abandon: (name) => abandonVeth(host, name),
     netnsIdentity: (path) => namespaces.identity(path),
     underlays: () => underlays(host),
     sourceTowards: (destination) => sourceTowards(host.socket, destination),

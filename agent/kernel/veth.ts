@@ -34,7 +34,7 @@ import { bridgeIndex, markLink, settleLink } from './settle-link.ts'
  * when it has an interface of that name; then nothing is left behind.
  */
 export function putVeth(host: Host, item: Veth): boolean {
-  const { socket, owned } = host
+  const { socket, owned, prepared } = host
   const master = bridgeIndex(socket, owned, item.bridge)
   const found = findLink(socket, item.name)
   if (found) owned.claim(found, 'veth')
@@ -44,13 +44,41 @@ export function putVeth(host: Host, item: Veth): boolean {
     settleLink(socket, found, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
     return false
   }
-  if (found) removeLink(socket, found)
-  withinSandbox(host, item.inside, (sandbox) => plug(host, sandbox, item, master))
-  return found !== undefined
+  const isPrepared = found !== undefined && prepared.delete(found.index)
+  if (found && !isPrepared) removeLink(socket, found)
+  let link = isPrepared ? found : undefined
+  try {
+    withinSandbox(host, item.inside, (sandbox) => {
+      // The network may have changed since it was prepared.
+      if (link) settleLink(socket, link, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
+      link ??= makePair(host, sandbox, item, master)
+      setUpInside(sandbox.socket, item.inside)
+      markLink(socket, link, item.alias)
+    })
+  } catch (error) {
+    if (link) removeLink(socket, link)
+    throw error
+  }
+  return found !== undefined && !isPrepared
 }
 
-function plug({ socket }: Host, sandbox: OpenSandbox, item: Veth, master: number): void {
-  const { inside, name, mac, mtu, alias } = item
+/** See Kernel.prepare. @throws OverlayError as `putVeth` */
+export function prepareVeth(host: Host, item: Veth): void {
+  const { socket, owned, prepared } = host
+  const master = bridgeIndex(socket, owned, item.bridge)
+  const link = withinSandbox(host, item.inside, (sandbox) => makePair(host, sandbox, item, master))
+  prepared.add(link.index)
+}
+
+/** See Kernel.abandon. @throws OverlayError */
+export function abandonVeth({ socket, owned, prepared }: Host, name: string): void {
+  const link = findLink(socket, name)
+  if (link && prepared.delete(link.index) && owned.isHalfMade(link)) removeLink(socket, link)
+}
+
+/** The pair, and all of the host's end but its mark. */
+function makePair({ socket }: Host, sandbox: OpenSandbox, item: Veth, master: number): Link {
+  const { inside, name, mac, mtu } = item
   if (findLink(sandbox.socket, inside.ifname))
     throw new OverlayError(
       'already_exists',
@@ -59,12 +87,11 @@ function plug({ socket }: Host, sandbox: OpenSandbox, item: Veth, master: number
   const link = createLink(socket, 'veth', { name, mac, mtu, master }, [peerInfo(inside, mtu, sandbox.descriptor)])
   try {
     settleLink(socket, link, { mac, mtu, master, port: vethPort })
-    setUpInside(sandbox.socket, inside)
-    markLink(socket, link, alias)
   } catch (error) {
     removeLink(socket, link)
     throw error
   }
+  return link
 }
 
 /** The other end: struct ifinfomsg, then attributes. */

@@ -138,6 +138,7 @@ export async function claimantOf(cluster: TestCluster, n: number, network: Netwo
       newId: () => randomBytes(16).toString('hex'),
       onAttempt: (id) => void open.add(id),
       onRefused: (id) => void open.delete(id),
+      meanwhile: () => undefined,
     },
     request: (wish) => ({
       name: '',
