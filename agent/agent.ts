@@ -1,33 +1,24 @@
 /** One agent's life: trust the store, enter the cluster, get in sync, then keep the kernel as planned. */
-import { randomBytes } from 'node:crypto'
 import { OverlayError } from '../lib/errors.ts'
 import { parseIp } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause, retry } from '../lib/retry.ts'
 import { AgentStatus } from '../proto/index.ts'
-import { createQuarantine } from '../store/quarantine.ts'
 import type { Store } from '../store/store.ts'
-import { createIntents } from './endpoint/intents.ts'
+import { buildParts } from './build-parts.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { releaseFormerBoots, settleAll } from './endpoint/settle.ts'
 import { createGuard } from './guard.ts'
 import { getInSync, untilAnswered } from './in-sync.ts'
-import { createAddressPool } from './ipam/address-pool.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import type { LinuxKernelOptions } from './kernel/linux.ts'
-import { createKeyedQueue } from './keyed-queue.ts'
 import { examineStore } from './node/cluster-trust.ts'
 import { enterCluster, type Membership } from './node/membership.ts'
 import type { StateDir } from './node/state-dir.ts'
-import { createStoreHealth } from './node/store-health.ts'
 import { chooseVtep } from './node/vtep.ts'
 import type { AgentOptions } from './options.ts'
-import { plan } from './plan.ts'
-import { Reconciler } from './reconciler.ts'
-import { ownerOf } from './state/device-names.ts'
 import { agentStatus } from './status.ts'
-import { Sync } from './view/sync.ts'
-import { View } from './view/view.ts'
+import type { Sync } from './view/sync.ts'
 
 /** How often the whole kernel is compared with the whole plan, in milliseconds. */
 const auditInterval = 60_000
@@ -149,68 +140,24 @@ export function createAgent(agentParts: AgentParts): Agent {
     })
     generation = membership.generation
     membershipLeft = membership.left
-    const view = new View({
+    const self = {
       node: options.node,
       clusterUid,
       bootId: identity.bootId,
       vtep: vtep.address,
       underlayMtu: vtep.mtu,
       vxlanPort: options.vxlanPort,
-    })
-    const reconciler = new Reconciler({
-      kernel,
-      plan: (key) => plan(view, key),
-      keys: () => view.keys(),
-      ownerOf: (item) => ownerOf(clusterUid, item),
-      mayDelete: () => guard.reason() === undefined,
-      signal,
-      log,
-    })
-    const health = createStoreHealth(store, signal, log, () => {
-      settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
-    })
-    const sync: Sync = new Sync({
-      store,
-      view,
-      guard,
-      signal,
-      log,
-      generation: membership.generation,
-      onDirty: (keys) => reconciler.mark(keys),
-      onOwnNode: (entry) => membership.ownNodeSeen(entry),
-      onHistoryBroken: () =>
-        void examineAgain(sync, membership).catch((error: unknown) => log.info({ err: error }, 'examination ended')),
-      onLost: (error) => health.note(error),
-    })
-    const parts: EndpointParts = {
-      store,
-      health,
-      guard,
-      view,
-      sync,
-      reconciler,
-      kernel,
-      registration: membership.registration,
-      pool: createAddressPool({
-        store,
-        node: options.node,
-        ownerOf: (network, ip) => view.ownerOf(network, ip),
-        now: () => performance.now(),
-      }),
-      quarantine: createQuarantine(store, () => performance.now()),
-      intents: createIntents(stateDir, (network, id, open) => view.setOpenIntent(network, id, open)),
-      turns: createKeyedQueue(),
-      newId: () => randomBytes(16).toString('hex'),
-      signal,
-      log,
     }
+    const onHistoryBroken = (sync: Sync) =>
+      void examineAgain(sync, membership).catch((error: unknown) => log.info({ err: error }, 'examination ended'))
+    const parts = buildParts({ store, stateDir, guard, kernel, self, membership, onHistoryBroken, signal, log })
     await getInSync(parts, stateDir.readMemory()?.generation === membership.generation())
-    await reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
+    await parts.reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
     running = parts
     writeMemory()
     releaseFormerBoots(parts).catch((error: unknown) => log.error({ err: error }, 'former boot not released'))
     settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
-    every(auditInterval, signal, () => reconciler.audit().catch(() => undefined))
+    every(auditInterval, signal, () => parts.reconciler.audit().catch(() => undefined))
     every(memoryInterval, signal, async () => writeMemory())
   }
 

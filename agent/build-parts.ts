@@ -1,0 +1,81 @@
+/** Puts together what a registered agent works with. Nothing is started by it. */
+import { randomBytes } from 'node:crypto'
+import type { Logger } from '../lib/log.ts'
+import { createQuarantine } from '../store/quarantine.ts'
+import type { Store } from '../store/store.ts'
+import { createIntents } from './endpoint/intents.ts'
+import type { EndpointParts } from './endpoint/parts.ts'
+import { settleAll } from './endpoint/settle.ts'
+import type { Guard } from './guard.ts'
+import { createAddressPool } from './ipam/address-pool.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { createKeyedQueue } from './keyed-queue.ts'
+import type { Membership } from './node/membership.ts'
+import type { StateDir } from './node/state-dir.ts'
+import { createStoreHealth } from './node/store-health.ts'
+import { plan } from './plan.ts'
+import { Reconciler } from './reconciler.ts'
+import { ownerOf } from './state/device-names.ts'
+import type { Self } from './state/view.ts'
+import { Sync } from './view/sync.ts'
+import { View } from './view/view.ts'
+
+export interface Ingredients {
+  readonly store: Store
+  readonly stateDir: StateDir
+  readonly guard: Guard
+  readonly kernel: Kernel
+  readonly self: Self
+  readonly membership: Membership
+  readonly onHistoryBroken: (sync: Sync) => void
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+export function buildParts(ingredients: Ingredients): EndpointParts {
+  const { store, stateDir, guard, kernel, self, membership, onHistoryBroken, signal, log } = ingredients
+  const now = () => performance.now()
+  const view = new View(self)
+  const reconciler = new Reconciler({
+    kernel,
+    plan: (key) => plan(view, key),
+    keys: () => view.keys(),
+    ownerOf: (item) => ownerOf(self.clusterUid, item),
+    mayDelete: () => guard.reason() === undefined,
+    signal,
+    log,
+  })
+  const health = createStoreHealth(store, signal, log, () => {
+    settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
+  })
+  const sync: Sync = new Sync({
+    store,
+    view,
+    guard,
+    signal,
+    log,
+    generation: membership.generation,
+    onDirty: (keys) => reconciler.mark(keys),
+    onOwnNode: (entry) => membership.ownNodeSeen(entry),
+    onHistoryBroken: () => onHistoryBroken(sync),
+    onLost: (error) => health.note(error),
+  })
+  const parts: EndpointParts = {
+    store,
+    health,
+    guard,
+    view,
+    sync,
+    reconciler,
+    kernel,
+    registration: membership.registration,
+    pool: createAddressPool({ store, node: self.node, ownerOf: (network, ip) => view.ownerOf(network, ip), now }),
+    quarantine: createQuarantine(store, now),
+    intents: createIntents(stateDir, (network, id, open) => view.setOpenIntent(network, id, open)),
+    turns: createKeyedQueue(),
+    newId: () => randomBytes(16).toString('hex'),
+    signal,
+    log,
+  }
+  return parts
+}
