@@ -3,9 +3,11 @@ import { OverlayError } from '../lib/errors.ts'
 import { parseIp } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause, retry } from '../lib/retry.ts'
-import { AgentStatus } from '../proto/index.ts'
+import type { AgentStatus, DetachRequest, DetachResponse } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import { buildParts } from './build-parts.ts'
+import { detach } from './endpoint/detach.ts'
+import { type AloneParts, detachAlone } from './endpoint/detach-alone.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { releaseFormerBoots, settleAll } from './endpoint/settle.ts'
 import { createGuard } from './guard.ts'
@@ -46,6 +48,8 @@ export interface Agent {
   /** @throws OverlayError `unavailable` until the agent is in sync. */
   readonly parts: () => EndpointParts
   readonly status: () => AgentStatus
+  /** Also while it is not in sync, by what the kernel shows. */
+  readonly detach: (request: DetachRequest) => Promise<DetachResponse>
   /**
    * Gets in sync and keeps the kernel as planned; resolves when the first audit
    * is done.
@@ -60,6 +64,7 @@ export function createAgent(agentParts: AgentParts): Agent {
   const { options, store, stateDir, identity, createKernel, signal, log } = agentParts
   const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
   let running: EndpointParts | undefined
+  let alone: (AloneParts & { readonly kernel: Kernel }) | undefined
   let waitingFor: OverlayError | undefined
   let generation: () => number | undefined = () => undefined
   let membershipLeft = async (): Promise<void> => undefined
@@ -118,9 +123,18 @@ export function createAgent(agentParts: AgentParts): Agent {
     stateDir.writeMemory({ clusterUid, revision, generation: current })
   }
 
-  const run = async () => {
-    const clusterUid = await trust()
+  /** What a former run has left in the kernel can be taken down before the store is there. */
+  const wakeAlone = () => {
+    const clusterUid = stateDir.readMemory()?.clusterUid
+    if (clusterUid === undefined) return
     const kernel = createKernel({ clusterUid, vxlanPort: options.vxlanPort, log })
+    alone = { kernel, stateDir, clusterUid, node: options.node, bootId: identity.bootId }
+  }
+
+  const run = async () => {
+    wakeAlone()
+    const clusterUid = await trust()
+    const kernel = alone?.kernel ?? createKernel({ clusterUid, vxlanPort: options.vxlanPort, log })
     const others = (await untilAnswered(() => store.list(store.keys.nodes), signal)).entries
       .filter(({ value }) => value.name !== options.node)
       .map(({ value }) => parseIp(value.vtepAddress))
@@ -150,6 +164,8 @@ export function createAgent(agentParts: AgentParts): Agent {
     }
     const onHistoryBroken = (sync: Sync) =>
       void examineAgain(sync, membership).catch((error: unknown) => log.info({ err: error }, 'examination ended'))
+    // From here on intents are taken up: an own detach waits until all is in sync.
+    alone = undefined
     const parts = buildParts({ store, stateDir, guard, kernel, self, membership, onHistoryBroken, signal, log })
     await getInSync(parts, stateDir.readMemory()?.generation === membership.generation())
     await parts.reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
@@ -161,15 +177,16 @@ export function createAgent(agentParts: AgentParts): Agent {
     every(memoryInterval, signal, async () => writeMemory())
   }
 
+  const parts = () => {
+    if (running) return running
+    const why = guard.reason() ?? waitingFor?.message ?? 'reading the store'
+    throw new OverlayError('unavailable', `the agent is not in sync yet: ${why}`)
+  }
+
   return {
     run,
-    parts() {
-      if (running) return running
-      throw new OverlayError(
-        'unavailable',
-        `the agent is not in sync yet: ${guard.reason() ?? waitingFor?.message ?? 'reading the store'}`,
-      )
-    },
+    parts,
+    detach: async (request) => (alone ? detachAlone(alone, request) : detach(parts(), request)),
     status: () => agentStatus({ guard, node, parts: running, waitingFor }),
     async close() {
       writeMemory()

@@ -39,8 +39,7 @@ afterAll(async () => {
 const socketIn = (name: string) => join(host.directory, name, 'agent.sock')
 
 async function serve(socket: string): Promise<void> {
-  const { parts, status } = agent.agent
-  servers.push(await serveApi({ socket, log: silent, parts, status }))
+  servers.push(await serveApi({ socket, log: silent, ...agent.agent }))
 }
 
 describe('the socket', () => {

@@ -6,9 +6,14 @@ import { ServerCredentials } from '@grpc/grpc-js'
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createRpcServer, type RpcServer } from '../lib/rpc-server.ts'
-import { AgentService, AgentStatus, ListLocalEndpointsResponse } from '../proto/index.ts'
+import {
+  AgentService,
+  type AgentStatus,
+  type DetachRequest,
+  type DetachResponse,
+  ListLocalEndpointsResponse,
+} from '../proto/index.ts'
 import { attach } from './endpoint/attach.ts'
-import { detach } from './endpoint/detach.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { endpointRecord } from './view/records.ts'
 
@@ -18,6 +23,7 @@ export interface ApiOptions {
   /** @throws OverlayError `unavailable` while the agent is not in sync yet. */
   readonly parts: () => EndpointParts
   readonly status: () => AgentStatus
+  readonly detach: (request: DetachRequest) => Promise<DetachResponse>
 }
 
 /**
@@ -25,11 +31,11 @@ export interface ApiOptions {
  * socket with 0600: whoever may talk to it has the host's network in his hand.
  * @throws OverlayError `failed_precondition` when another agent serves there.
  */
-export async function serveApi({ socket, log, parts, status }: ApiOptions): Promise<RpcServer> {
+export async function serveApi({ socket, log, parts, status, detach }: ApiOptions): Promise<RpcServer> {
   const server = createRpcServer(log)
   server.add(AgentService, {
     attach: (request, { signal }) => attach(parts(), request, signal),
-    detach: (request) => detach(parts(), request),
+    detach,
     list: async () => {
       const { view } = parts()
       const endpoints = Array.from(view.localEndpoints(), (endpoint) => {

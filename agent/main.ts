@@ -24,7 +24,7 @@ await runProgram(agentSpec.name, async ({ signal, defer }) => {
   defer(() => store.close())
   const identity = { uid: stateDir.nodeUid, bootId: readBootId(), machineId: readMachineId(), version }
   const agent = createAgent({ options, store, stateDir, identity, createKernel: createLinuxKernel, signal, log })
-  const api = await serveApi({ socket: options.socket, log, parts: agent.parts, status: agent.status })
+  const api = await serveApi({ socket: options.socket, log, ...agent })
   defer(() => api.close())
   await agent.run()
   defer(() => agent.close())

@@ -68,6 +68,27 @@ describe('a restarted agent', () => {
     await empty.close()
   })
 
+  it('detaches by what the kernel shows, and releases when the right store is there', async () => {
+    const [own] = await other.store
+      .list(other.store.keys.endpoints('web'))
+      .then(({ entries }) => entries.filter(({ value }) => value.node === 'host-1'))
+    const id = own?.value.id ?? ''
+    const empty = await openCluster(etcd, randomPrefix())
+    await restart(empty)
+    await agent.until(() => agent.agent.status().state === 'HOLDING', 10_000)
+    await expect(agent.detach({ endpointId: 'ffff' })).rejects.toThrow(`here are ${id} (web)`)
+    await expect(agent.detach({ network: 'web', netns: '/run/netns/c1' })).rejects.toThrow(`name an endpoint's id`)
+    const { endpoint, warning } = await agent.detach({ endpointId: id.slice(0, 8) })
+    expect(endpoint).toMatchObject({ id, network: 'web' })
+    expect(warning).toContain('only released when the agent is in sync')
+    expect(agent.links().filter((link) => link.includes('ove'))).toEqual([])
+    expect(await other.store.get(other.store.keys.endpoint('web', id))).toBeDefined()
+    await restart()
+    await agent.until(async () => (await other.store.get(other.store.keys.endpoint('web', id))) === undefined, 10_000)
+    await agent.until(() => agent.links().length === 0)
+    await empty.close()
+  })
+
   it('with an older snapshot holds', async () => {
     await agent.stop()
     await etcd.stop()

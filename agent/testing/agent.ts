@@ -8,7 +8,6 @@ import { AttachRequest, type AttachResponse, DetachRequest, type DetachResponse,
 import type { Store } from '../../store/store.ts'
 import { type Agent, createAgent } from '../agent.ts'
 import { attach } from '../endpoint/attach.ts'
-import { detach } from '../endpoint/detach.ts'
 import type { EndpointParts } from '../endpoint/parts.ts'
 import { openStateDir } from '../node/state-dir.ts'
 import { silent, type TestCluster } from './cluster.ts'
@@ -107,7 +106,7 @@ export function createTestAgent(cluster: TestCluster, { n, directory, kernel }: 
       if (!kernel.sandboxes.has(netns)) kernel.sandboxes.set(netns, `${n}${kernel.sandboxes.size + 1}`)
       return attach(agent.parts(), AttachRequest.create({ network: 'web', netns, ...request }), signal)
     },
-    detach: (request) => detach(agent.parts(), DetachRequest.create(request)),
+    detach: (request) => agent.detach(DetachRequest.create(request)),
     links: () => [...kernel.items.keys()].filter((id) => id.startsWith('link ')).toSorted(),
     async until(condition, milliseconds = 5_000) {
       await vi.waitUntil(condition, { timeout: milliseconds, interval: 5 })
