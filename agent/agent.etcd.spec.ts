@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startEtcd, type TestEtcd } from '../store/etcd-for-tests.ts'
 import { put, remove } from '../store/store.ts'
+import { openStateDir } from './node/state-dir.ts'
 import { createHost, createTestAgent, startAgent, type TestAgent, type TestHost } from './testing/agent.ts'
 import { nodeRecord, openCluster, type TestCluster } from './testing/cluster.ts'
 import { operationsText } from './testing/text.ts'
@@ -216,6 +217,20 @@ describe('what may not enter', () => {
       code: 'already_exists',
       message: expect.stringContaining('VTEP address 192.0.2.3 is already that of node host-7'),
     })
+  })
+
+  it('a node that was given another name: what lives here would look evicted', async () => {
+    const host = hostOf(1)
+    const agent = await start(host)
+    await agent.attach('c1')
+    await agent.stop()
+    const before = host.kernel.text()
+    openStateDir(host.directory).writeMemory({ clusterUid: cluster.uid, revision: 1, generation: 1, node: 'host-9' })
+    await expect(start(host)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringContaining('is that of node "host-9": start the agent with --node host-9'),
+    })
+    expect(host.kernel.text()).toBe(before)
   })
 
   it('before it is in sync, an agent says why it does nothing', async () => {

@@ -65,6 +65,7 @@ export function createAgent(agentParts: AgentParts): Agent {
   const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
   let running: EndpointParts | undefined
   let alone: (AloneParts & { readonly kernel: Kernel }) | undefined
+  const detachingAlone = new Set<Promise<DetachResponse>>()
   let waitingFor: OverlayError | undefined
   let generation: () => number | undefined = () => undefined
   let membershipLeft = async (): Promise<void> => undefined
@@ -120,7 +121,7 @@ export function createAgent(agentParts: AgentParts): Agent {
     const clusterUid = running?.view.self.clusterUid
     const current = generation() ?? memory?.generation ?? 0
     if (!clusterUid || guard.reason() || (memory?.revision === revision && memory.generation === current)) return
-    stateDir.writeMemory({ clusterUid, revision, generation: current })
+    stateDir.writeMemory({ clusterUid, revision, generation: current, node: options.node })
   }
 
   /** What a former run has left in the kernel can be taken down before the store is there. */
@@ -132,8 +133,10 @@ export function createAgent(agentParts: AgentParts): Agent {
   }
 
   const run = async () => {
+    refuseOtherName(stateDir, options.node)
     wakeAlone()
     const clusterUid = await trust()
+    waitingFor = undefined
     const kernel = alone?.kernel ?? createKernel({ clusterUid, vxlanPort: options.vxlanPort, log })
     const others = (await untilAnswered(() => store.list(store.keys.nodes), signal)).entries
       .filter(({ value }) => value.name !== options.node)
@@ -166,10 +169,13 @@ export function createAgent(agentParts: AgentParts): Agent {
       void examineAgain(sync, membership).catch((error: unknown) => log.info({ err: error }, 'examination ended'))
     // From here on intents are taken up: an own detach waits until all is in sync.
     alone = undefined
+    await Promise.allSettled(detachingAlone)
     const parts = buildParts({ store, stateDir, guard, kernel, self, membership, onHistoryBroken, signal, log })
-    await getInSync(parts, stateDir.readMemory()?.generation === membership.generation())
+    const generationBefore = membership.generation()
+    await getInSync(parts, () => stateDir.readMemory()?.generation === membership.generation())
     await parts.reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
     running = parts
+    if (membership.generation() !== generationBefore) parts.sync.withheld.review()
     writeMemory()
     releaseFormerBoots(parts).catch((error: unknown) => log.error({ err: error }, 'former boot not released'))
     settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
@@ -186,13 +192,28 @@ export function createAgent(agentParts: AgentParts): Agent {
   return {
     run,
     parts,
-    detach: async (request) => (alone ? detachAlone(alone, request) : detach(parts(), request)),
+    async detach(request) {
+      if (!alone) return detach(parts(), request)
+      const detaching = detachAlone(alone, request)
+      detachingAlone.add(detaching)
+      return detaching.finally(() => detachingAlone.delete(detaching))
+    },
     status: () => agentStatus({ guard, node, parts: running, waitingFor }),
     async close() {
       writeMemory()
       await Promise.race([membershipLeft(), pause(1_000)])
     },
   }
+}
+
+/** Under another name all that lives here would look evicted. */
+function refuseOtherName(stateDir: StateDir, name: string): void {
+  const known = stateDir.readMemory()?.node
+  if (known === undefined || known === name) return
+  throw new OverlayError(
+    'failed_precondition',
+    `the state directory ${stateDir.path} is that of node "${known}": start the agent with --node ${known}; to rename the node, detach its endpoints, run "overlayctl node rm ${known}", and give the new name a --state-dir of its own`,
+  )
 }
 
 function every(milliseconds: number, signal: AbortSignal, action: () => Promise<void>): void {

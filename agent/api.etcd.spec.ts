@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, linkSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
@@ -42,6 +43,14 @@ async function serve(socket: string): Promise<void> {
   servers.push(await serveApi({ socket, log: silent, ...agent.agent }))
 }
 
+/** As a killed agent leaves one: nobody listens on it. Closing a server removes its own path only. */
+async function leaveSocket(path: string): Promise<void> {
+  const server = createServer().listen(`${path}.listening`)
+  await once(server, 'listening')
+  linkSync(`${path}.listening`, path)
+  await new Promise((resolve) => server.close(resolve))
+}
+
 describe('the socket', () => {
   it('is for its owner alone', async () => {
     const socket = socketIn('a')
@@ -59,9 +68,20 @@ describe('the socket', () => {
     })
     expect(existsSync(socket)).toBe(true)
     await servers.pop()?.close(0)
-    writeFileSync(socket, '')
+    await leaveSocket(socket)
+    expect(statSync(socket).isSocket()).toBe(true)
     await serve(socket)
-    chmodSync(socket, 0o600)
+    expect(statSync(socket).mode & 0o777).toBe(0o600)
+  })
+
+  it('is not made in place of a file', async () => {
+    const path = join(host.directory, 'notes')
+    writeFileSync(path, 'of somebody')
+    await expect(serve(path)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: `${path} is there, and is not a socket: remove it, or give --socket another path`,
+    })
+    expect(readFileSync(path, 'utf8')).toBe('of somebody')
   })
 
   it('that a server of another kind listens on is left to it', async () => {

@@ -1,5 +1,5 @@
 /** The agent's API on its unix socket. */
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
@@ -29,7 +29,8 @@ export interface ApiOptions {
 /**
  * Serves until closed. The socket's directory is made with mode 0700 and the
  * socket with 0600: whoever may talk to it has the host's network in his hand.
- * @throws OverlayError `failed_precondition` when another agent serves there.
+ * @throws OverlayError `failed_precondition` when another agent serves there, or
+ * something else than a socket is there.
  */
 export async function serveApi({ socket, log, parts, status, detach }: ApiOptions): Promise<RpcServer> {
   const server = createRpcServer(log)
@@ -54,7 +55,13 @@ export async function serveApi({ socket, log, parts, status, detach }: ApiOption
 
 /** A socket that nobody listens on is left of an agent that was killed. */
 async function removeStale(socket: string): Promise<void> {
-  if (!existsSync(socket)) return
+  const found = lstatSync(socket, { throwIfNoEntry: false })
+  if (!found) return
+  if (!found.isSocket())
+    throw new OverlayError(
+      'failed_precondition',
+      `${socket} is there, and is not a socket: remove it, or give --socket another path`,
+    )
   const isServed = await new Promise<boolean>((resolve) => {
     const probe = connect(socket, () => resolve(true)).on('error', () => resolve(false))
     probe.on('close', () => resolve(false)).on('connect', () => probe.end())

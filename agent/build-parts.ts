@@ -72,6 +72,7 @@ export function buildParts(ingredients: Ingredients): EndpointParts {
     pool: createAddressPool({ store, node: self.node, ownerOf: (network, ip) => view.ownerOf(network, ip), now }),
     quarantine: createQuarantine(store, now),
     intents: createIntents(stateDir, (network, id, open) => view.setOpenIntent(network, id, open)),
+    settling: new Set(),
     turns: createKeyedQueue(),
     newId: () => randomBytes(16).toString('hex'),
     signal,

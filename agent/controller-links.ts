@@ -1,7 +1,8 @@
 /** Streams to all controllers, on which they ask this host. Agents dial; nobody dials them. */
+import { setMaxListeners } from 'node:events'
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import { retry } from '../lib/retry.ts'
+import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 import { createRpcClient, type Duplex, type RpcClientOptions } from '../lib/rpc-client.ts'
 import {
   AgentLinkService,
@@ -14,7 +15,11 @@ import {
 import { partsBelow } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 
-/** The answer to a question, without its id. @throws OverlayError */
+const reconnect: Backoff = { first: 100, most: 3_000 }
+/** A stream that lived so many milliseconds was a good one. */
+const steady = 10_000
+
+/** The answer to a question, without its id. `signal` aborts with the stream. @throws OverlayError */
 export type Answerer = (question: Question, signal: AbortSignal) => Promise<Init<Omit<Answer, 'id' | 'problem'>>>
 
 export interface ControllerLinksOptions {
@@ -46,7 +51,7 @@ export async function linkControllers(options: ControllerLinksOptions): Promise<
   for await (const update of store.follow(store.keys.controllers, signal)) {
     if (update.kind === 'lost') continue
     if (update.kind === 'snapshot') {
-      const present = new Set(update.entries.map(({ value }) => value.id))
+      const present = new Set(update.paths.map((path) => partsBelow(store.keys.controllers, path)[0]))
       for (const id of links.keys()) if (!present.has(id)) unlink(id)
       for (const { value } of update.entries) link(value.id, value.address)
       continue
@@ -60,36 +65,53 @@ export async function linkControllers(options: ControllerLinksOptions): Promise<
 async function keepLink(options: ControllerLinksOptions, address: string, signal: AbortSignal): Promise<void> {
   const client = createRpcClient({ address, credentials: options.credentials, timeout: 10_000 })
   signal.addEventListener('abort', () => client.close(), { once: true })
-  await retry(
-    async () => {
-      await converse(options, client.service(AgentLinkService).connect({ signal }), signal)
-      throw new OverlayError('unavailable', `controller ${address} ended the stream`)
-    },
-    {
-      signal,
-      backoff: { first: 100, most: 3_000 },
-      onRetry: (error) => options.log.debug({ err: error, address }, 'no link to controller'),
-    },
-  )
+  let failures = 0
+  while (!signal.aborted) {
+    const began = performance.now()
+    let asked = false
+    const onQuestion = () => {
+      asked = true
+    }
+    try {
+      await converse(options, client.service(AgentLinkService).connect({ signal }), signal, onQuestion)
+      options.log.debug({ address }, 'the controller ended the stream')
+    } catch (error) {
+      options.log.debug({ err: error, address }, 'no link to controller')
+    }
+    if (asked || performance.now() - began > steady) failures = 0
+    await pause(delayBefore(failures++, reconnect), signal)
+  }
 }
 
 type Link = Duplex<AgentMessage, Question>
 
+/** Answers what is asked; what is still being answered when the stream ends is given up. */
 async function converse(
   { hello, answer, log }: ControllerLinksOptions,
   link: Link,
   signal: AbortSignal,
+  onQuestion: () => void,
 ): Promise<void> {
+  const ended = new AbortController()
+  const asked = AbortSignal.any([signal, ended.signal])
+  // Every question under way listens: many are no leak.
+  setMaxListeners(0, asked)
   const reply = async (question: Question) => {
     const { id } = question
     try {
-      link.send({ answer: { id, ...(await answer(question, signal)) } })
+      link.send({ answer: { id, ...(await answer(question, asked)) } })
     } catch (thrown) {
       const { code, message } = OverlayError.from(thrown)
       link.send({ answer: { id, problem: { code, message } } })
     }
   }
-  link.send({ hello })
-  for await (const question of link)
-    reply(question).catch((error: unknown) => log.debug({ err: error }, 'answer could not be sent'))
+  try {
+    link.send({ hello })
+    for await (const question of link) {
+      onQuestion()
+      reply(question).catch((error: unknown) => log.debug({ err: error }, 'answer could not be sent'))
+    }
+  } finally {
+    ended.abort()
+  }
 }

@@ -3,14 +3,16 @@
 import { createLogger } from '../lib/log.ts'
 import { readOptions } from '../lib/options.ts'
 import { runProgram } from '../lib/program.ts'
-import { clientCredentials, readTls } from '../lib/tls.ts'
+import { clientCredentials } from '../lib/tls.ts'
 import { version } from '../lib/version.ts'
 import { connect } from '../store/connect.ts'
 import { createAgent } from './agent.ts'
 import { serveApi } from './api.ts'
 import { linkControllers } from './controller-links.ts'
 import { createLinuxKernel } from './kernel/linux.ts'
+import { raiseNeighbourLimits } from './kernel/neighbour-limits.ts'
 import { readBootId, readMachineId } from './node/host-identity.ts'
+import { beOnlyAgent } from './node/only-agent.ts'
 import { openStateDir } from './node/state-dir.ts'
 import { agentSpec } from './options.ts'
 import { answerQuestion } from './questions.ts'
@@ -18,20 +20,21 @@ import { answerQuestion } from './questions.ts'
 await runProgram(agentSpec.name, async ({ signal, defer }) => {
   const options = readOptions(agentSpec, process.argv.slice(2), process.env)
   const log = createLogger(agentSpec.name, options.logLevel)
-  const tls = readTls({ cert: options.tlsCert, key: options.tlsKey, ca: options.tlsCa })
   const stateDir = openStateDir(options.stateDir)
-  const store = connect({ urls: options.etcd, prefix: options.prefix, tls, log })
+  await beOnlyAgent(stateDir.nodeUid, options.stateDir)
+  const store = connect({ urls: options.etcd, prefix: options.prefix, tls: options.tls, log })
   defer(() => store.close())
   const identity = { uid: stateDir.nodeUid, bootId: readBootId(), machineId: readMachineId(), version }
   const agent = createAgent({ options, store, stateDir, identity, createKernel: createLinuxKernel, signal, log })
   const api = await serveApi({ socket: options.socket, log, ...agent })
   defer(() => api.close())
-  await agent.run()
   defer(() => agent.close())
+  raiseNeighbourLimits(log)
+  await agent.run()
   linkControllers({
     store,
     hello: { node: options.node, uid: stateDir.nodeUid, version },
-    credentials: clientCredentials(tls),
+    credentials: clientCredentials(options.tls),
     answer: (question, linkSignal) => answerQuestion(agent.parts(), question, linkSignal),
     signal,
     log,

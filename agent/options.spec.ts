@@ -1,9 +1,19 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readOptions } from '../lib/options.ts'
 import { agentSpec } from './options.ts'
 
 vi.mock('node:os', () => ({ hostname: vi.fn() }))
+
+const directory = mkdtempSync('/tmp/overlay-agent-options-')
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+function fileWith(name: string, content: string): string {
+  writeFileSync(join(directory, name), content)
+  return join(directory, name)
+}
 
 beforeEach(() => void vi.mocked(hostname).mockReturnValue('Host-1.example.org'))
 
@@ -20,6 +30,7 @@ describe('the agent’s options', () => {
       stateDir: '/var/lib/overlay/agent',
       sessionTtl: 30,
       prefix: '/overlay/v1/',
+      tls: undefined,
       logLevel: 'info',
     })
   })
@@ -27,7 +38,7 @@ describe('the agent’s options', () => {
   it('are read from flags and environment', () => {
     const flags = '--etcd https://a,https://b --node n7 --vtep-address FD00::7 --vxlan-port 8472'
     expect(read(flags, { OVERLAY_SESSION_TTL: '5', OVERLAY_STATE_DIR: '/s' })).toMatchObject({
-      etcd: ['https://a', 'https://b'],
+      etcd: ['https://a:2379', 'https://b:2379'],
       node: 'n7',
       vtepAddress: 'fd00::7',
       vxlanPort: 8472,
@@ -37,10 +48,39 @@ describe('the agent’s options', () => {
   })
 
   it('name every fault', () => {
-    const flags = '--node N_7 --vtep-interface a/b --vxlan-port 0 --session-ttl 1.5 --socket s --log-level loud'
+    const flags =
+      '--node N_7 --vtep-interface a/b --vxlan-port 0 --session-ttl 1.5 --socket s --prefix p --tls-key k --log-level loud'
     expect(() => read(flags)).toThrow(
-      /^--etcd: is required.*\n--node: "N_7" is not a name.*\n--vtep-interface: .*\n--vxlan-port: must be a whole number from 1 to 65535\n--socket: must be an absolute path\n--session-ttl: must be a whole number from 5 to 3600\n--log-level: must be one of /,
+      /^--etcd: is required.*\n--node: "N_7" is not a name.*\n--vtep-interface: .*\n--vxlan-port: must be a whole number from 1 to 65535\n--socket: must be an absolute path\n--session-ttl: must be a whole number from 5 to 3600\n--prefix: "p" is not a prefix.*\n--log-level: must be one of .*\n--tls-ca: TLS needs --tls-ca.*$/,
     )
+  })
+
+  it('faults of etcd’s URLs and of the TLS files come with the others', () => {
+    const flags = '--etcd http://a,ftp://b --tls-cert c --tls-ca /none --vxlan-port 0'
+    expect(() => read(flags)).toThrow(
+      /^--vxlan-port: .*\n--etcd: etcd URL "http:\/\/a": TLS files.*\n--tls-ca: give .*$/,
+    )
+    expect(() => read('--etcd ftp://b --tls-ca /none')).toThrow(
+      /^--etcd: etcd URL "ftp:\/\/b": only http and https are known.*\n--tls-ca: --tls-ca \/none: cannot be read/,
+    )
+  })
+
+  it('the TLS files are read', () => {
+    const ca = fileWith('ca.crt', 'a certificate')
+    expect(read(`--etcd a --tls-ca ${ca}`)).toMatchObject({
+      etcd: ['https://a:2379'],
+      tls: { ca: Buffer.from('a certificate') },
+    })
+  })
+
+  it('etcd may be a list in the file', () => {
+    const file = fileWith('agent.yaml', 'etcd: [http://a, http://b:7]\nprefix: /other\n')
+    expect(read(`--config ${file}`)).toMatchObject({ etcd: ['http://a:2379', 'http://b:7'], prefix: '/other/' })
+  })
+
+  it('a socket’s path has at most 100 bytes', () => {
+    expect(read(`--etcd a --socket /${'s'.repeat(99)}`).socket).toHaveLength(100)
+    expect(() => read(`--etcd a --socket /${'ä'.repeat(50)}`)).toThrow('--socket: is longer than 100 bytes')
   })
 
   it('a hostname that is no node name asks for --node', () => {

@@ -1,38 +1,82 @@
 /** The agent's flags: DESIGN.md, "Programs and their flags". */
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { OverlayError } from '../lib/errors.ts'
+import { hasCode, OverlayError } from '../lib/errors.ts'
 import { parseIp } from '../lib/ip.ts'
 import { logLevels } from '../lib/log.ts'
 import { parseIfname, parseName } from '../lib/names.ts'
 import type { ProgramSpec } from '../lib/options.ts'
-import { defaultPrefix } from '../store/keys.ts'
+import { readTls, type TlsMaterial } from '../lib/tls.ts'
+import { parseEtcdUrls } from '../store/endpoints.ts'
+import { defaultPrefix, parsePrefix } from '../store/keys.ts'
 
-export type AgentOptions = z.infer<typeof schema>
+export interface AgentOptions extends z.infer<typeof single> {
+  /** URLs of its members. */
+  readonly etcd: readonly string[]
+  readonly tls: TlsMaterial | undefined
+}
 
-const schema = z
-  .object({
-    etcd: z
-      .string('is required: the URLs of etcd, for example http://10.0.0.1:2379')
-      .transform((text) => text.split(',')),
-    // A hostname may have a domain and capitals; a node's name is one DNS label.
-    node: parsed(parseName).prefault(() => hostname().split('.')[0]?.toLowerCase() ?? ''),
-    vtepAddress: parsed(parseIp).optional(),
-    vtepInterface: parsed(parseIfname).optional(),
-    vxlanPort: wholeNumber(1, 65_535).default(4789),
-    socket: z.string().startsWith('/', 'must be an absolute path').max(100).default('/run/overlay/agent.sock'),
-    stateDir: z.string().startsWith('/', 'must be an absolute path').default('/var/lib/overlay/agent'),
-    sessionTtl: wholeNumber(5, 3_600).default(30),
-    prefix: z.string().startsWith('/', 'must begin with a slash, for example /overlay/v1/').default(defaultPrefix),
-    tlsCert: z.string().optional(),
-    tlsKey: z.string().optional(),
-    tlsCa: z.string().optional(),
-    logLevel: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
-  })
-  .refine(({ vtepAddress, vtepInterface }) => !(vtepAddress && vtepInterface), {
-    path: ['vtepAddress'],
-    message: 'give either --vtep-address or --vtep-interface',
-  })
+/** Bytes; the kernel takes 107 (unix(7)). */
+const longestSocket = 100
+
+/** What can be checked option by option. */
+const single = z.object({
+  // A hostname may have a domain and capitals; a node's name is one DNS label.
+  node: parsed(parseName).prefault(() => hostname().split('.')[0]?.toLowerCase() ?? ''),
+  vtepAddress: parsed(parseIp).optional(),
+  vtepInterface: parsed(parseIfname).optional(),
+  vxlanPort: wholeNumber(1, 65_535).default(4789),
+  socket: absolutePath()
+    .refine(
+      (path) => Buffer.byteLength(path) <= longestSocket,
+      `is longer than ${longestSocket} bytes, which is too long for a unix socket: choose a shorter path`,
+    )
+    .default('/run/overlay/agent.sock'),
+  stateDir: absolutePath().default('/var/lib/overlay/agent'),
+  sessionTtl: wholeNumber(5, 3_600).default(30),
+  prefix: parsed(parsePrefix).prefault(defaultPrefix),
+  logLevel: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
+})
+
+/** A list is what a YAML file may have. What the URLs may be depends on the TLS files. */
+const etcdUrls = z.object({
+  etcd: z
+    .union([z.string(), z.array(z.string())], 'is required: the URLs of etcd, for example http://10.0.0.1:2379')
+    .transform((given) => [given].flat().flatMap((text) => text.split(','))),
+})
+
+const tlsFiles = z.object({
+  tlsCert: z.string().optional(),
+  tlsKey: z.string().optional(),
+  tlsCa: z.string().optional(),
+})
+
+/** Checks all parts before it gives up, so that every fault is told at once. */
+const schema = z.record(z.string(), z.unknown()).transform((given, context): AgentOptions => {
+  const add = (name: PropertyKey, message: string) =>
+    context.addIssue({ code: 'custom', path: [name], message, input: given[String(name)] })
+  const read = <T>(name: string, run: () => T): T | undefined => {
+    try {
+      return run()
+    } catch (error) {
+      if (!hasCode(error, 'invalid')) throw error
+      add(name, error.message)
+      return undefined
+    }
+  }
+  const urls = etcdUrls.safeParse(given)
+  const files = tlsFiles.safeParse(given)
+  const rest = single.safeParse(given)
+  for (const { path, message } of [urls, files, rest].flatMap(({ error }) => error?.issues ?? []))
+    add(path[0] ?? '', message)
+  const { tlsCert: cert, tlsKey: key, tlsCa: ca } = files.data ?? {}
+  const etcd = urls.success ? read('etcd', () => parseEtcdUrls(urls.data.etcd, Boolean(cert || key || ca))) : undefined
+  const tls = read('tlsCa', () => readTls({ cert, key, ca }))
+  if (given['vtepAddress'] !== undefined && given['vtepInterface'] !== undefined)
+    add('vtepAddress', 'give either --vtep-address or --vtep-interface')
+  if (!etcd || !rest.success) return z.NEVER
+  return { ...rest.data, etcd: etcd.map(({ url }) => url), tls }
+})
 
 export const agentSpec: ProgramSpec<AgentOptions> = {
   name: 'overlay-agent',
@@ -72,6 +116,10 @@ function parsed<T>(parse: (text: string) => T) {
       return z.NEVER
     }
   })
+}
+
+function absolutePath() {
+  return z.string().startsWith('/', 'must be an absolute path')
 }
 
 function wholeNumber(least: number, most: number) {

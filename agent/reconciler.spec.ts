@@ -103,6 +103,12 @@ describe('failures', () => {
     await fine
     expect([...host.reconciler.problems()]).toEqual([[key('04'), busy]])
     await host.until(() => host.kernel.operations.filter(({ item }) => itemId(item).endsWith('10.0.9.4')).length > 2)
+    expect(host.warnings).toHaveLength(1)
+    // Another failure is news, and so is the first one after it.
+    refuse('neighbour ovbr7 10.0.9.4', new OverlayError('exhausted', 'no room'))
+    await host.until(() => host.warnings.length === 2)
+    refuse('neighbour ovbr7 10.0.9.4', busy)
+    await host.until(() => host.warnings.length === 3)
     host.kernel.failure = () => undefined
     await host.until(() => host.reconciler.problems().size === 0)
     expect(actualIds()).toEqual(desiredIds())

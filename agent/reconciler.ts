@@ -39,6 +39,8 @@ export class Reconciler {
   readonly #owned = new Map<Key, Set<string>>()
   readonly #carried = new Map<string, Set<string>>()
   readonly #problems = new Map<Key, OverlayError>()
+  /** What the log was told of a key's failures when it was last dealt with. */
+  readonly #told = new Map<Key, Set<string>>()
   #running = false
   #started = false
   #auditDue = false
@@ -151,17 +153,30 @@ export class Reconciler {
       ({ do: what, item }) => what === 'put' || mayDelete || forced.has(this.#owner.get(itemId(item)) ?? straysKey),
     )
     const results = operations.length > 0 ? await this.#options.kernel.apply(operations) : []
-    for (const key of keys) this.#problems.delete(key)
-    operations.forEach((operation, at) => this.#note(operation, results[at], wanted))
+    const told = new Map(keys.map((key) => [key, this.#told.get(key)]))
+    for (const key of keys) {
+      this.#problems.delete(key)
+      this.#told.delete(key)
+    }
+    operations.forEach((operation, at) => this.#note(operation, results[at], wanted, told))
   }
 
   /** Keeps in mind what an operation really did. */
-  #note({ do: what, item }: Operation, result: OperationResult | undefined, wanted: ReadonlyMap<string, Key>): void {
+  #note(
+    { do: what, item }: Operation,
+    result: OperationResult | undefined,
+    wanted: ReadonlyMap<string, Key>,
+    told: ReadonlyMap<Key, ReadonlySet<string> | undefined>,
+  ): void {
     const id = itemId(item)
     const key = wanted.get(id) ?? this.#owner.get(id) ?? straysKey
     if (!result?.ok) {
       const error = result?.error ?? new OverlayError('internal', `the kernel gave no result for ${id}`)
-      this.#options.log.warn({ err: error, key, item: id, operation: what }, 'could not be applied')
+      // It is tried again and again: only what is new is worth a warning.
+      const failure = `${what} ${id}: ${error.message}`
+      const level = told.get(key)?.has(failure) ? 'debug' : 'warn'
+      this.#options.log[level]({ err: error, key, item: id, operation: what }, 'could not be applied')
+      addTo(this.#told, key, failure)
       if (!this.#problems.has(key)) this.#problems.set(key, error)
       return
     }
@@ -177,7 +192,7 @@ export class Reconciler {
 
   #own(id: string, item: AnyItem, key: Key): void {
     const before = this.#owner.get(id)
-    if (before !== undefined && before !== key) this.#owned.get(before)?.delete(id)
+    if (before !== key) removeFrom(this.#owned, before, id)
     this.#actual.set(id, item)
     this.#owner.set(id, key)
     addTo(this.#owned, key, id)

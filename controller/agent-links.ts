@@ -92,12 +92,15 @@ class Link {
   readonly questions = new Outbox<Question>(mostWaiting)
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
+  /** Set once the stream has ended: nobody will answer. */
+  #ended: OverlayError | undefined
 
   constructor(node: string) {
     this.node = node
   }
 
   ask(question: Ask, signal: AbortSignal): Promise<Answer> {
+    if (this.#ended) return Promise.reject(this.#ended)
     const id = ++this.#lastId
     return new Promise<Answer>((resolve, reject) => {
       const giveUp = () =>
@@ -130,10 +133,11 @@ class Link {
     else pending?.resolve(answer)
   }
 
-  /** No more questions; those without an answer fail. */
+  /** No more questions; those without an answer fail, and so do later ones. */
   end(error?: OverlayError): void {
     this.questions.end(error)
     const lost = new OverlayError('unavailable', `the connection to the agent of node ${this.node} was lost`)
+    this.#ended ??= lost
     for (const pending of this.#pending.values()) pending.reject(lost)
   }
 }

@@ -10,6 +10,7 @@ const entry = (name: string, mtu: number, createRevision = 1, modRevision = crea
 const snapshot = (...entries: Entry<Network>[]): Update<Network> => ({
   kind: 'snapshot',
   entries,
+  paths: entries.map(({ path }) => path),
   revision: 9,
   historyBroken: true,
 })
@@ -34,6 +35,11 @@ describe('bringUpToDate', () => {
       'created reborn 40',
       'created new 5',
     ])
+  })
+
+  it('keeps what a snapshot has, but cannot be read', () => {
+    const unreadable = { ...snapshot(), paths: ['networks/kept'] }
+    expect(told([entry('kept', 1), entry('gone', 2)], unreadable)).toEqual(['removed gone'])
   })
 
   it('tells changes in their order', () => {

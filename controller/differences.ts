@@ -23,7 +23,7 @@ export function bringUpToDate<T>(entries: Map<string, Entry<T>>, update: Update<
     case 'changes':
       return update.changes.flatMap((change) => applyChange(entries, change))
     case 'snapshot': {
-      const now = new Set(update.entries.map((entry) => entry.path))
+      const now = new Set(update.paths)
       const gone = [...entries.keys()].filter((path) => !now.has(path))
       return [
         ...gone.flatMap((path) => applyChange(entries, { kind: 'delete', path, modRevision: update.revision })),

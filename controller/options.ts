@@ -8,7 +8,7 @@ import type { OptionSpec, ProgramSpec } from '../lib/options.ts'
 import { readTls, serverCredentials, type TlsFiles, type TlsMaterial } from '../lib/tls.ts'
 import { parseVni } from '../lib/vni.ts'
 import { parseEtcdUrls } from '../store/endpoints.ts'
-import { defaultPrefix } from '../store/keys.ts'
+import { defaultPrefix, parsePrefix } from '../store/keys.ts'
 import { formatHostPort, type HostPort, isLoopback, isWildcard, parseHostPort } from './address.ts'
 import { clientUrl, type EtcdAddresses } from './embedded-etcd/arguments.ts'
 import { type FlagValues, flagValues } from './flag-values.ts'
@@ -134,13 +134,6 @@ function refuseUnreachable(
 function parseText(text: string): string {
   if (text === '') throw new OverlayError('invalid', 'is empty')
   return text
-}
-
-function parsePrefix(text: string): string {
-  const prefix = text.endsWith('/') ? text : `${text}/`
-  if (!/^\/[\w./-]{1,200}$/.test(prefix))
-    throw new OverlayError('invalid', `"${text}" is not a prefix of keys (for example ${defaultPrefix})`)
-  return prefix
 }
 
 function parseVniRange(text: string): VniRange {

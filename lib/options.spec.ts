@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { type ProgramSpec, readOptions, UsageError } from './options.ts'
+import { UsageError } from './errors.ts'
+import { type ProgramSpec, readOptions } from './options.ts'
 
 interface Options {
   readonly listenOn: string
@@ -101,6 +102,11 @@ describe('refusals', () => {
     const file = fileWith(content)
     expect(refusal(['--config', file])).toMatch(`--config ${file}: `)
     expect(refusal(['--config', file])).toMatch(text)
+  })
+
+  it('a fault of no option in particular stands alone', () => {
+    const whole = { ...spec, schema: spec.schema.refine(() => false, 'they contradict each other') }
+    expect(() => readOptions(whole, [], {})).toThrow(/^they contradict each other$/)
   })
 
   it('a file that is not there', () => {

@@ -9,8 +9,6 @@ import { z } from 'zod'
 import { UsageError } from './errors.ts'
 import { version } from './version.ts'
 
-export { UsageError } from './errors.ts'
-
 export interface OptionSpec {
   /** As commander takes it, for example `--etcd <urls>`. */
   readonly flags: string
@@ -92,8 +90,9 @@ function readFile(path: string): Record<string, unknown> {
 }
 
 function faultText(issue: z.core.$ZodIssue): string {
-  const name = String(issue.path[0] ?? '')
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}`
+  const [name] = issue.path
+  if (name === undefined) return issue.message
+  return `--${String(name).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}`
 }
 
 function without(record: Record<string, unknown>, key: string): Record<string, unknown> {

@@ -1,6 +1,5 @@
 /** The life of a daemon: start the parts, wait for a signal, stop in reverse. */
-import { OverlayError } from './errors.ts'
-import { UsageError } from './options.ts'
+import { OverlayError, UsageError } from './errors.ts'
 
 export interface Stopping {
   /** Aborts when the process shall end: every loop hangs on it. */
@@ -13,7 +12,8 @@ export interface Stopping {
  * Runs `start`, then waits for SIGTERM or SIGINT (or until `start`'s parts end
  * the process by `fail`), then runs what was deferred, last first. The exit
  * code is 0 after a signal, 1 after an error, 2 after wrong usage; the error is
- * one line on standard error. A second signal ends the process at once.
+ * one line on standard error, and so is what fails while stopping; the rest is
+ * stopped all the same. A second signal ends the process at once.
  */
 export async function runProgram(name: string, start: (stopping: Stopping) => Promise<void>): Promise<void> {
   const controller = new AbortController()
@@ -33,7 +33,9 @@ export async function runProgram(name: string, start: (stopping: Stopping) => Pr
   }
   for (const action of stops.toReversed()) {
     const stopped = async () => action()
-    await stopped().catch(() => undefined)
+    await stopped().catch(
+      (error: unknown) => void process.stderr.write(`${name}: while stopping: ${describe(error)}\n`),
+    )
   }
   process.exit()
 }

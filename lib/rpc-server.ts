@@ -22,7 +22,7 @@ import { fromStatus, toStatus } from './rpc-status.ts'
 import { packageRoot } from './version.ts'
 
 export interface CallContext {
-  /** Aborts when the caller is gone, its deadline has passed, or we shut down. */
+  /** Aborts when the caller is gone, its deadline has passed, or we shut down; a stream's also with its end. */
   readonly signal: AbortSignal
   /** The caller's address, as grpc-js tells it. */
   readonly peer: string
@@ -142,10 +142,13 @@ function handleCall(method: AnyMethod, handler: AnyHandler, closing: AbortSignal
         ? (call as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
         : (call as ServerWritableStream<unknown, unknown>).request
     call.on('error', () => controller.abort())
-    pump(handler(input as never, context) as AsyncIterable<unknown>, call, context.signal).then(
-      () => call.end(),
-      (error) => call.emit('error', failed(error)),
-    )
+    pump(handler(input as never, context) as AsyncIterable<unknown>, call, context.signal)
+      .then(
+        () => call.end(),
+        (error) => call.emit('error', failed(error)),
+      )
+      // Nothing listens for the shutdown any more.
+      .finally(() => controller.abort())
   }
 }
 

@@ -173,6 +173,22 @@ describe('server streams', () => {
     await expect(reading).rejects.toMatchObject({ code: 'failed_precondition', message: 'too early' })
   })
 
+  it.each([undefined, new OverlayError('invalid', 'no')])('leave nothing behind that waits (%s)', async (thrown) => {
+    let signal: AbortSignal | undefined
+    behave.watch = async function* (context) {
+      signal = context.signal
+      yield* events(1)
+      if (thrown) throw thrown
+    }
+    const times: string[] = []
+    const reading = async () => {
+      for await (const { time } of client.service(EventsService).watch({})) times.push(time)
+    }
+    await reading().catch(() => undefined)
+    expect(times).toEqual(['0'])
+    await vi.waitUntil(() => signal?.aborted, { interval: 1 })
+  })
+
   it.each(['aborts', 'leaves'])('end quietly when the reader %s, and the handler learns of it', async (how) => {
     const controller = new AbortController()
     let aborted: Promise<boolean> | undefined

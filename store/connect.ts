@@ -5,7 +5,7 @@ import { defaultKeepalive, type KeepaliveTimes } from './connection.ts'
 import { parseEtcdUrls } from './endpoints.ts'
 import { type RangeRequest, range, txn } from './etcd-api.ts'
 import { follow } from './follow.ts'
-import { createKeys, defaultPrefix } from './keys.ts'
+import { createKeys, defaultPrefix, parsePrefix } from './keys.ts'
 import { grantLease } from './lease.ts'
 import { Members } from './members.ts'
 import { keyAfter, rangeOf, readWholeRange } from './range.ts'
@@ -33,13 +33,13 @@ export interface ConnectOptions {
 /**
  * Does not wait for etcd: it connects with the first call, and calls fail
  * with `unavailable` for as long as no etcd answers.
- * @throws OverlayError `invalid` when a URL is none.
+ * @throws OverlayError `invalid` when a URL or the prefix is none.
  */
 export function connect(options: ConnectOptions): Store {
   const { urls, prefix = defaultPrefix, tls, callTimeout = 2_000, keepalive = defaultKeepalive, log } = options
   const { auditInterval = 600_000 } = options
   const members = new Members({ endpoints: parseEtcdUrls(urls, tls !== undefined), tls, callTimeout, keepalive })
-  const keys = createKeys(prefix.endsWith('/') ? prefix : `${prefix}/`)
+  const keys = createKeys(parsePrefix(prefix))
   const decode = lenientDecoder(log)
   const openWatch = watchOpener(members)
   const read = (request: RangeRequest) => members.read(range, request)

@@ -111,6 +111,11 @@ describe('follow', () => {
     await write(store, 'good')
     await told.until(() => told.changes.length === 1)
     expect([...told.entries.values()].map(({ value }) => value.name)).toEqual(['good'])
+    // A snapshot tells that they are there.
+    const later = followNodes(store)
+    await later.until(() => later.updates.length === 1)
+    expect([...later.entries.keys()]).toEqual([store.keys.node('good').path])
+    expect(later.ofKind('snapshot')[0]?.paths).toEqual([bad, store.keys.node('good').path])
   })
 
   it('loses nothing and tells nothing twice while etcd is killed and started under load', async () => {
@@ -282,7 +287,7 @@ describe('follow', () => {
 
   it('waits for a slow consumer, in order', async () => {
     const etcd = await start()
-    const store = open(etcd.url, { prefix: randomUUID() })
+    const store = open(etcd.url, { prefix: `/${randomUUID()}` })
     const ending = new AbortController()
     const updates = store.follow(store.keys.nodes, ending.signal)[Symbol.asyncIterator]()
     expect(await updates.next()).toMatchObject({ value: { kind: 'snapshot' } })

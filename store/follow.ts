@@ -112,12 +112,13 @@ class Follower<T> implements FollowedState {
     }))
     this.known.clear()
     for (const { path, modRevision } of items) this.known.set(path, modRevision)
+    const paths = items.map(({ path }) => path)
     const entries = items.flatMap(({ entry }) => entry ?? [])
     const now = historyOf(header)
     const historyBroken = this.#history !== undefined && !continues(this.#history, now)
     this.#history = historyBroken ? now : later(this.#history, now)
     this.#lost = false
-    this.#emit({ kind: 'snapshot', entries, revision: now.revision, historyBroken })
+    this.#emit({ kind: 'snapshot', entries, paths, revision: now.revision, historyBroken })
     return now.revision
   }
 

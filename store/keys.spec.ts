@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { parseIp } from '../lib/ip.ts'
 import { parseMac } from '../lib/mac.ts'
-import { createKeys, defaultPrefix, partsBelow } from './keys.ts'
+import { createKeys, defaultPrefix, parsePrefix, partsBelow } from './keys.ts'
 
 it('lays the keys out as the design says', () => {
   const keys = createKeys(defaultPrefix)
@@ -35,4 +35,15 @@ it('ends ranges in a slash, so that web is not web2', () => {
 it('tells the parts of a path', () => {
   const keys = createKeys('/t/')
   expect(partsBelow(keys.allEndpoints, keys.endpoint('web', 'e1').path)).toEqual(['web', 'e1'])
+})
+
+it.each([
+  ['/overlay/v1/', '/overlay/v1/'],
+  ['/overlay-2', '/overlay-2/'],
+])('the prefix %s is %s', (text, prefix) => {
+  expect(parsePrefix(text)).toBe(prefix)
+})
+
+it.each(['', '/', 'overlay', '/a b', '/a\n', `/${'a'.repeat(200)}`])('the prefix %j is refused', (text) => {
+  expect(() => parsePrefix(text)).toThrow(`"${text}" is not a prefix of keys (for example /overlay/v1/)`)
 })

@@ -1,5 +1,6 @@
 /** Where each fact is kept in etcd: DESIGN.md's table, in code. */
 
+import { OverlayError } from '../lib/errors.ts'
 import type { Ip } from '../lib/ip.ts'
 import type { Mac } from '../lib/mac.ts'
 import {
@@ -20,6 +21,17 @@ import type { Key, Range } from './store.ts'
 
 export const defaultPrefix = '/overlay/v1/'
 
+/**
+ * A prefix of keys as a person writes it; the slash at its end is added.
+ * @throws OverlayError `invalid`
+ */
+export function parsePrefix(text: string): string {
+  const prefix = text.endsWith('/') ? text : `${text}/`
+  if (!/^\/[\w./-]{1,200}$/.test(prefix))
+    throw new OverlayError('invalid', `"${text}" is not a prefix of keys (for example ${defaultPrefix})`)
+  return prefix
+}
+
 export type Keys = ReturnType<typeof createKeys>
 
 /** The key layout below `prefix`, which ends in a slash. */
@@ -38,7 +50,6 @@ export function createKeys(prefix: string) {
     networks: range(Network, 'networks'),
     network: (name: string) => key(Network, 'networks', name),
     vni: (vni: number) => key(VniOwner, 'vnis', String(vni)),
-    vnis: range(VniOwner, 'vnis'),
     vniCursor: key(VniCursor, 'vni-cursor'),
     allEndpoints: range(Endpoint, 'endpoints'),
     endpoints: (network: string) => range(Endpoint, 'endpoints', network),

@@ -22,6 +22,12 @@ it('gives one lease to many releases, as long as it still lasts for the whole re
   }
   const ids = [await idAt(0), await idAt(5), await idAt(19), await idAt(20), await idAt(39), await idAt(100)]
   expect(ids).toEqual(['1', '1', '1', '2', '2', '3'])
+  const lost = await quarantine.lease()
+  quarantine.forget(lost)
+  expect(await idAt(101)).toBe('4')
+  // Told late of one that was replaced already.
+  quarantine.forget(lost)
+  expect(await idAt(102)).toBe('4')
   // At its last use it has 60 s left at least; it runs out by itself.
-  expect(granted).toEqual(Array.from({ length: 3 }, () => ({ ttl: quarantineSeconds + 20, keepAlive: false })))
+  expect(granted).toEqual(Array.from({ length: 4 }, () => ({ ttl: quarantineSeconds + 20, keepAlive: false })))
 })

@@ -10,6 +10,8 @@ const reuseSeconds = 20
 export interface Quarantine {
   /** A lease that has at least the quarantine's time to live, and when it ends at the latest. */
   lease(): Promise<Rest>
+  /** The lease is gone, as a refused transaction told: it is not given out again. */
+  forget(rest: Rest): void
 }
 
 export interface Rest {
@@ -34,6 +36,9 @@ export function createQuarantine(store: Pick<Store, 'grantLease'>, now: () => nu
       const lease = await store.grantLease(ttl, { keepAlive: false })
       current = { lease, granted, freeAt: new Date(Date.now() + ttl * 1000) }
       return current
+    },
+    forget({ lease }) {
+      if (current?.lease === lease) current = undefined
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Reading a range of keys, in pages. */
 import { OverlayError } from '../lib/errors.ts'
-import { type Header, type KeyValue, type RangeRequest, type RangeResponse, range } from './etcd-api.ts'
+import type { Header, KeyValue, RangeRequest, RangeResponse } from './etcd-api.ts'
 import { isCompacted } from './failures.ts'
 
 /** The first key after all that begin with `prefix` (etcd's `range_end`). */
@@ -26,13 +26,6 @@ export function keyAfter(path: string | Buffer): Buffer {
 }
 
 export type ReadRange = (request: RangeRequest) => Promise<RangeResponse>
-
-/** Makes `ReadRange` from what can call etcd. */
-export function rangeReader(members: {
-  read: (method: typeof range, request: RangeRequest) => Promise<RangeResponse>
-}) {
-  return (request: RangeRequest) => members.read(range, request)
-}
 
 const firstPage = 500
 const mostKeys = 5_000

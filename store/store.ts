@@ -48,12 +48,15 @@ export type Change<T> =
  * What following a range gives: first a snapshot; then changes, each exactly
  * once and in order, however often the connection breaks; a snapshot again
  * where history is gone (compacted, another cluster, went back). A record that
- * cannot be read is passed over: what was told of its key before stays.
+ * cannot be read is passed over: what was told of its key before stays, also
+ * over a snapshot.
  */
 export type Update<T> =
   | {
       readonly kind: 'snapshot'
       readonly entries: readonly Entry<T>[]
+      /** All keys of the range, also those whose records cannot be read: only what is not among them is gone. */
+      readonly paths: readonly string[]
       readonly revision: Revision
       /**
        * The store's history is not the one that was followed before: another

@@ -1,5 +1,4 @@
 /** Plugging that is begun while the claim is under way: the two take about as long. */
-import { OverlayError } from '../../lib/errors.ts'
 import type { Endpoint } from '../../proto/index.ts'
 import { planVeth } from '../plan.ts'
 import type { NetworkView } from '../state/view.ts'
@@ -15,17 +14,10 @@ export interface Ahead {
 
 export function createAhead({ kernel, view, log }: Pick<EndpointParts, 'kernel' | 'view' | 'log'>): Ahead {
   let begun: string | undefined
-  const quietly = (action: () => void) => {
-    try {
-      action()
-    } catch (error) {
-      log.debug({ err: OverlayError.from(error) }, 'plugging ahead')
-    }
-  }
   const giveUp = () => {
     const name = begun
     begun = undefined
-    if (name !== undefined) quietly(() => kernel.abandon(name))
+    if (name !== undefined) kernel.abandon(name)
   }
   return {
     giveUp,
@@ -34,11 +26,13 @@ export function createAhead({ kernel, view, log }: Pick<EndpointParts, 'kernel' 
       const { sandbox, ...endpoint } = readEndpoint({ value: record, createRevision: 0, modRevision: 0 })
       // The first endpoint of a network has no bridge yet.
       if (!sandbox || !view.hasNetwork(network.name)) return
-      quietly(() => {
-        const veth = planVeth(view.self, network, { ...endpoint, sandbox })
+      const veth = planVeth(view.self, network, { ...endpoint, sandbox })
+      try {
         kernel.prepare(veth)
         begun = veth.name
-      })
+      } catch (error) {
+        log.debug({ err: error, endpoint: record.id }, 'could not be plugged in ahead')
+      }
     },
   }
 }

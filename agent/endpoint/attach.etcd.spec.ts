@@ -237,4 +237,18 @@ describe('refusals leave nothing', () => {
     await expect(agent.attach('c1', {}, leaving.signal)).rejects.toMatchObject({ code: 'deadline' })
     await nothingIsLeft()
   })
+
+  it('a caller who goes while the store is at the claim', async () => {
+    agent.kernel.failure = () => undefined
+    await agent.attach('c0')
+    const leaving = new AbortController()
+    const prepare = agent.kernel.prepare.bind(agent.kernel)
+    agent.kernel.prepare = (veth) => {
+      prepare(veth)
+      leaving.abort()
+    }
+    await expect(agent.attach('c1', {}, leaving.signal)).rejects.toMatchObject({ code: 'deadline' })
+    expect(leaving.signal.aborted).toBe(true)
+    expect([...agent.kernel.prepared]).toEqual([])
+  })
 })

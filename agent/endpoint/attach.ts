@@ -3,23 +3,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
 import { familyOf, parseIp } from '../../lib/ip.ts'
+import { checkLabels } from '../../lib/labels.ts'
 import { parseIfname, parseName } from '../../lib/names.ts'
+import { vxlanOverhead } from '../../lib/vxlan.ts'
 import { type AttachRequest, AttachResponse, type Endpoint } from '../../proto/index.ts'
 import { OutcomeUnknownError } from '../../store/store.ts'
 import { checkRequested } from '../ipam/address-pool.ts'
 import { type Claimed, claim } from '../ipam/claim.ts'
 import { isPluggable } from '../plan.ts'
+import { vethName } from '../state/device-names.ts'
 import { endpointKey, hostKey, networkKey } from '../state/key.ts'
 import type { EndpointView, NetworkView } from '../state/view.ts'
 import { endpointRecord, readEndpoint, readNetwork } from '../view/records.ts'
 import { createAhead } from './ahead.ts'
 import type { EndpointParts } from './parts.ts'
 import { sandboxPath } from './sandbox-path.ts'
-import { settleSandbox, takeDownInTheEnd } from './settle.ts'
+import { settleElsewhere, settleHere, takeDownInTheEnd } from './settle.ts'
 import { dropIfUnused } from './take-down.ts'
 
-/** Bytes that VXLAN adds to a packet, by the underlay's family. */
-const overhead = { 4: 50, 6: 70 } as const
 /** How long the first attach of a network waits for its endpoints, in milliseconds. */
 const followTimeout = 8_000
 
@@ -46,7 +47,7 @@ export async function attach(
 ): Promise<AttachResponse> {
   const wanted = readRequest(parts, request)
   requireReady(parts)
-  await settleSandbox(parts, wanted.cookie)
+  await settleElsewhere(parts, wanted.cookie, wanted.network)
   return parts.turns.run(wanted.network, async () => {
     requireReady(parts)
     refuseIfGone(signal)
@@ -54,6 +55,7 @@ export async function attach(
     checkMtu(parts, network)
     try {
       await followInTime(parts, wanted.network)
+      await settleHere(parts, wanted.cookie, wanted.network)
       return await attachInTurn(parts, network, wanted, signal)
     } finally {
       dropIfUnused(parts, wanted.network)
@@ -69,7 +71,7 @@ function readRequest({ view, kernel }: EndpointParts, request: AttachRequest): W
   const ifname = faults.try('ifname', () => parseIfname(request.ifname || 'eth0')) ?? ''
   if (ifname === 'lo') faults.add('ifname: "lo" is the loopback of every sandbox: choose another')
   if (request.name) faults.try('name', () => parseName(request.name))
-  if (Object.keys(request.labels).length > 64) faults.add('labels: at most 64')
+  checkLabels(faults, 'labels', request.labels)
   const path = faults.try('sandbox', () => sandboxPath(request)) ?? ''
   const addresses = request.addresses.flatMap((text) => faults.try('addresses', () => parseIp(text)) ?? [])
   faults.throwIfAny()
@@ -106,7 +108,7 @@ async function findNetwork({ store, health, view, reconciler }: EndpointParts, n
 
 function checkMtu({ view }: EndpointParts, network: NetworkView): void {
   const { vtep, underlayMtu, node } = view.self
-  const most = underlayMtu - overhead[familyOf(vtep)]
+  const most = underlayMtu - vxlanOverhead[familyOf(vtep)]
   if (network.mtu <= most) return
   throw new OverlayError(
     'failed_precondition',
@@ -152,6 +154,8 @@ async function attachInTurn(
 
 /** What cannot be undone now stays open as an intent. */
 async function undo(parts: EndpointParts, endpoint: EndpointView): Promise<void> {
+  // What was made ahead and not taken up is not known to the reconciler.
+  parts.kernel.abandon(vethName(endpoint.id))
   await takeDownInTheEnd(parts, endpoint).catch((error: unknown) =>
     parts.log.warn({ err: error, endpoint: endpoint.id }, 'failed attach could not be undone yet'),
   )

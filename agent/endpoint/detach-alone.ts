@@ -6,8 +6,7 @@ import { OverlayError } from '../../lib/errors.ts'
 import { type DetachRequest, DetachResponse } from '../../proto/index.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { StateDir } from '../node/state-dir.ts'
-import { readAlias } from '../state/device-names.ts'
-import type { ObservedItem } from '../state/item.ts'
+import { pluggedEndpoints } from '../state/device-names.ts'
 
 export interface AloneParts {
   readonly kernel: Pick<Kernel, 'observe' | 'apply'>
@@ -27,7 +26,7 @@ export async function detachAlone(parts: AloneParts, request: DetachRequest): Pr
   const { kernel, stateDir, clusterUid, node, bootId } = parts
   if (request.node && request.node !== node)
     throw new OverlayError('invalid', `this is the agent of ${node}, not of ${request.node}: ask the controller`)
-  const plugged = (await kernel.observe()).flatMap((item) => pluggedEndpoint(clusterUid, item))
+  const plugged = pluggedEndpoints(clusterUid, await kernel.observe())
   const { endpointId } = request
   const known = plugged.map(({ id, network }) => `${id} (${network})`).join(', ') || 'none'
   if (endpointId.length < 4)
@@ -46,9 +45,4 @@ export async function detachAlone(parts: AloneParts, request: DetachRequest): Pr
     endpoint: { id, network, node },
     warning: 'the interface is gone, but its addresses are only released when the agent is in sync with the store',
   })
-}
-
-function pluggedEndpoint(clusterUid: string, item: ObservedItem) {
-  const mark = item.kind === 'veth' ? readAlias(clusterUid, item.alias) : undefined
-  return mark?.endpointId ? [{ id: mark.endpointId, network: mark.network, item }] : []
 }

@@ -26,6 +26,8 @@ export interface EndpointParts {
   readonly pool: AddressPool
   readonly quarantine: Quarantine
   readonly intents: Intents
+  /** Endpoints whose intents are being settled, so that it is done once. */
+  readonly settling: Set<string>
   /** One turn per network: attach, detach, and the view's clean-up. */
   readonly turns: KeyedQueue
   /** 32 hex digits. */

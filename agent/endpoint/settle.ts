@@ -1,6 +1,7 @@
 /** Settles what a lost answer, a crash or a reboot left open. */
-import { hasCode } from '../../lib/errors.ts'
+import { OverlayError } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
+import { absent, createdAt } from '../../store/store.ts'
 import type { Intent } from '../node/intent-file.ts'
 import { endpointKey } from '../state/key.ts'
 import type { EndpointView } from '../state/view.ts'
@@ -19,12 +20,25 @@ export async function settleAll(parts: EndpointParts): Promise<void> {
 }
 
 /**
- * Before a sandbox is attached again, what is open about it is settled.
- * @throws OverlayError `unavailable`
+ * Before a sandbox is attached again, what is open about it in other networks is
+ * settled. @throws OverlayError `unavailable`
  */
-export async function settleSandbox(parts: EndpointParts, cookie: string): Promise<void> {
-  for (const intent of parts.intents.open().filter((open) => open.cookie === cookie))
-    await parts.turns.run(intent.network, () => settle(parts, intent))
+export async function settleElsewhere(parts: EndpointParts, cookie: string, network: string): Promise<void> {
+  for (const intent of openFor(parts, cookie))
+    if (intent.network !== network) await parts.turns.run(intent.network, () => settle(parts, intent))
+}
+
+/** The same in the network itself, whose turn it is. @throws OverlayError `unavailable` */
+export async function settleHere(parts: EndpointParts, cookie: string, network: string): Promise<void> {
+  for (const intent of openFor(parts, cookie)) if (intent.network === network) await settle(parts, intent)
+}
+
+/** An intent that was written without the store does not know its sandbox; the view may. */
+function openFor({ intents, view }: EndpointParts, cookie: string): readonly Intent[] {
+  return intents.open().filter((intent) => {
+    const { sandbox } = view.endpoint(intent.network, intent.endpointId) ?? {}
+    return (intent.cookie || sandbox?.cookie) === cookie
+  })
 }
 
 /** As `takeDown`; what it leaves open is settled as soon as that is possible. */
@@ -43,31 +57,42 @@ export async function releaseFormerBoots(parts: EndpointParts): Promise<void> {
   const former = [...view.localEndpoints()].filter(({ sandbox }) => sandbox && sandbox.bootId !== view.self.bootId)
   for (const endpoint of former) {
     log.info({ endpoint: endpoint.id, network: endpoint.network }, 'its sandbox is gone since the host was booted')
-    await turns.run(endpoint.network, async () => {
-      await takeDownInTheEnd(parts, endpoint)
-      dropIfUnused(parts, endpoint.network)
-    })
+    try {
+      await turns.run(endpoint.network, async () => {
+        await takeDownInTheEnd(parts, endpoint)
+        dropIfUnused(parts, endpoint.network)
+      })
+    } catch (error) {
+      log.warn({ err: error, endpoint: endpoint.id }, 'former boot not released yet')
+    }
   }
 }
 
 async function settlePatiently(parts: EndpointParts, intent: Intent): Promise<void> {
-  const { turns, signal, log } = parts
+  const { turns, health, guard, settling, signal, log } = parts
+  if (settling.has(intent.endpointId)) return
+  settling.add(intent.endpointId)
   try {
     await retry(() => turns.run(intent.network, () => settle(parts, intent)), {
       signal,
-      // When the store is back, everything that is open is settled anew.
-      worthwhile: (error) => !hasCode(error, 'unavailable'),
+      // When the store is back, or believed again, everything that is open is settled anew.
+      worthwhile: () => !health.problem() && !guard.distrust(),
       backoff: { first: 200, most: 10_000 },
     })
   } catch (error) {
     log.warn({ err: error, intent }, 'could not be settled yet')
+  } finally {
+    settling.delete(intent.endpointId)
   }
 }
 
 async function settle(parts: EndpointParts, intent: Intent): Promise<void> {
-  const { store, intents, view, reconciler, health, registration, log } = parts
+  const { store, intents, view, reconciler, health, guard, registration, log } = parts
   const { network, endpointId, kind } = intent
   if (!intents.isOpen(endpointId)) return
+  const distrust = guard.distrust()
+  if (distrust)
+    throw new OverlayError('failed_precondition', `nothing is settled with a store that is in doubt: ${distrust}`)
   // The interface goes first: once the addresses are released, they may be given to another.
   await reconciler.settle([endpointKey(network, endpointId)], { forced: true })
   await health.observe(async () => {
@@ -75,8 +100,20 @@ async function settle(parts: EndpointParts, intent: Intent): Promise<void> {
     if (kind === 'claim') await registration().fence()
     const entry = await store.get(store.keys.endpoint(network, endpointId))
     if (entry) await releaseAndForget(parts, readEndpoint(entry))
-    else reconciler.mark([...view.removeEndpoint(network, endpointId, 0), ...intents.end(intent)])
+    else {
+      await proveGone(parts, network, endpointId)
+      reconciler.mark([...view.removeEndpoint(network, endpointId, 0), ...intents.end(intent)])
+    }
     log.info({ intent, undone: Boolean(entry) }, 'settled')
   })
   dropIfUnused(parts, network)
+}
+
+/** A store that lacks the endpoint proves something only if it knows this node as we do. */
+async function proveGone({ store, view, registration }: EndpointParts, network: string, id: string): Promise<void> {
+  const node = store.keys.node(view.self.node)
+  const compares = [absent(store.keys.endpoint(network, id)), createdAt(node, registration().generation())]
+  const { committed } = await store.commit({ compares, writes: [] })
+  if (!committed)
+    throw new OverlayError('conflict', `the store does not know node ${view.self.node} as it was registered`)
 }

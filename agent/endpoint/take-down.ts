@@ -29,18 +29,20 @@ export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Pr
     return {
       warning: `the interface is gone, but its addresses are only released when the store is in order: ${distrust}`,
     }
+  const away = health.problem()
+  if (away)
+    return {
+      warning: `the interface is gone, but its addresses are only released when the store answers: ${away.message}`,
+    }
   try {
-    health.require()
     await health.observe(() => releaseAndForget(parts, endpoint))
     return { warning: '' }
   } catch (error) {
     // The store is away, or this node was evicted: both pass.
     const passing = hasCode(error, 'unavailable') || hasCode(error, 'conflict') || hasCode(error, 'failed_precondition')
     if (!passing) throw error
-    log.warn({ err: error, endpoint: id }, 'detached; its addresses are released when the store answers')
-    return {
-      warning: `the interface is gone, but its addresses are only released when the store answers: ${error.message}`,
-    }
+    log.warn({ err: error, endpoint: id }, 'detached; its addresses are released later')
+    return { warning: `the interface is gone, but its addresses are only released later: ${error.message}` }
   }
 }
 

@@ -1,8 +1,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
+import { createQuarantine } from '../../store/quarantine.ts'
 import { OutcomeUnknownError, put, remove } from '../../store/store.ts'
-import { type Claimant, claimantOf, freeze, giveBack, openCluster, type TestCluster } from '../testing/cluster.ts'
+import {
+  type Claimant,
+  claimantOf,
+  freeze,
+  giveBack,
+  nodeRecord,
+  openCluster,
+  type TestCluster,
+} from '../testing/cluster.ts'
+import { readEndpoint } from '../view/records.ts'
 import { claim } from './claim.ts'
+import { release } from './release.ts'
 
 let etcd: TestEtcd
 let cluster: TestCluster
@@ -33,8 +44,37 @@ describe('release', () => {
     const key = keys.endpoint('web', claimed.value.id)
     await cluster.store.commit({ compares: [], writes: [remove(key)] })
     await cluster.store.commit({ compares: [], writes: [put(key, claimed.value)] })
-    await expect(giveBack(host, claimed)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(giveBack(host, claimed)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('was made anew since'),
+    })
     expect(await cluster.store.get(key)).toBeDefined()
+  })
+
+  it('takes what is missing for released only where the store still has this node', async () => {
+    const claimed = await claim(host.parts, host.request())
+    await giveBack(host, claimed)
+    const key = cluster.store.keys.node('host-1')
+    await cluster.store.commit({ compares: [], writes: [remove(key)] })
+    await expect(giveBack(host, claimed)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('node host-1 was removed from the cluster:'),
+    })
+    await cluster.store.commit({ compares: [], writes: [put(key, nodeRecord(1))] })
+    await expect(giveBack(host, claimed)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('and registered anew'),
+    })
+  })
+
+  it('takes another lease when the one for its addresses is gone', async () => {
+    const { store } = cluster
+    const claimed = await claim(host.parts, host.request())
+    const quarantine = createQuarantine(store, () => 0)
+    await (await quarantine.lease()).lease.revoke()
+    const endpoint = readEndpoint({ value: claimed.value, createRevision: claimed.revision, modRevision: 0 })
+    await release({ store, quarantine, generation: () => host.registration.generation() }, endpoint)
+    expect(await store.get(store.keys.endpoint('web', claimed.value.id))).toBeUndefined()
   })
 })
 

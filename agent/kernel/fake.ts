@@ -1,7 +1,7 @@
 /** A kernel in memory, for unit tests. It refuses what the real one would. */
 import { OverlayError } from '../../lib/errors.ts'
 import type { Ip } from '../../lib/ip.ts'
-import { type AnyItem, carrierOf, type Item, itemId, type ObservedItem } from '../state/item.ts'
+import { type AnyItem, carrierOf, type Item, itemId, type ObservedItem, type Veth } from '../state/item.ts'
 import type { Kernel, NetnsIdentity, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
 
 export class FakeKernel implements Kernel {
@@ -9,6 +9,8 @@ export class FakeKernel implements Kernel {
   readonly items = new Map<string, AnyItem>()
   /** All that was asked for, in order. */
   readonly operations: Operation[] = []
+  /** Names of veths that were made ahead and neither taken up nor abandoned. */
+  readonly prepared = new Set<string>()
   /** Cookies by path. */
   readonly sandboxes = new Map<string, string>()
   /** Makes operations fail. */
@@ -24,10 +26,13 @@ export class FakeKernel implements Kernel {
     return Promise.resolve(operations.map((operation) => this.#applyOne(operation)))
   }
 
-  /** Nothing of it can be seen: a put makes all at once. */
-  prepare(): void {}
+  prepare({ name }: Veth): void {
+    this.prepared.add(name)
+  }
 
-  abandon(): void {}
+  abandon(vethName: string): void {
+    this.prepared.delete(vethName)
+  }
 
   netnsIdentity(path: string): NetnsIdentity {
     const cookie = this.sandboxes.get(path)
@@ -60,6 +65,7 @@ export class FakeKernel implements Kernel {
       this.#remove(item)
       return { ok: true, rebuilt: false }
     }
+    if (operation.item.kind === 'veth') this.prepared.delete(operation.item.name)
     const rebuilt = before !== undefined && isRebuilt(before, operation.item)
     if (rebuilt) this.#remove(before)
     this.items.set(itemId(item), item)

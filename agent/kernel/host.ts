@@ -9,7 +9,7 @@ export interface Host {
   readonly socket: NetlinkSocket
   readonly namespaces: Namespaces
   readonly owned: Ownership
-  /** Indexes of veths that were made ahead and are to be taken up. */
-  readonly prepared: Set<number>
+  /** Veths that were made ahead and are to be taken up: their indexes by name. */
+  readonly prepared: Map<string, number>
   readonly log: Logger
 }

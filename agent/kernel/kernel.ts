@@ -41,7 +41,7 @@ export interface Kernel {
    * @throws OverlayError as the put.
    */
   prepare(veth: Veth): void
-  /** Removes what `prepare` made and no put has taken up. */
+  /** Removes what `prepare` made and no put has taken up. Throws nothing. */
   abandon(vethName: string): void
   /** @throws OverlayError `not_found`, `invalid` (no namespace), naming the path. */
   netnsIdentity(path: string): NetnsIdentity

@@ -37,7 +37,7 @@ export interface LinuxKernelOptions {
  */
 export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKernelOptions): Kernel {
   const namespaces = openNamespaces()
-  const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), prepared: new Set(), log }
+  const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), prepared: new Map(), log }
   const firewall = createFirewall(log, vxlanPort)
 
   async function applyGroup(group: readonly Operation[]): Promise<readonly OperationResult[]> {

@@ -21,6 +21,9 @@ export interface NftRule {
   readonly expr: readonly NftObject[]
 }
 
+/** What nft says, in the locale C, of a table that does not exist. */
+const noSuchTable = 'No such file or directory'
+
 const output = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) })
 const chainSchema = z.object({
   family: z.string(),
@@ -46,9 +49,14 @@ export async function listRules({ family, table, name }: NftChain): Promise<NftR
   return found && rulesIn(found)
 }
 
-/** What a table of the family inet holds; undefined when there is none. */
+/** What a table of the family inet holds; undefined when there is none. @throws OverlayError when that cannot be told. */
 export async function listTable(name: string): Promise<NftObject[] | undefined> {
-  return await list('table', 'inet', name).catch(() => undefined)
+  try {
+    return await list('table', 'inet', name)
+  } catch (error) {
+    if (error instanceof OverlayError && error.message.includes(noSuchTable)) return undefined
+    throw error
+  }
 }
 
 export function rulesIn(objects: readonly NftObject[]): NftRule[] {

@@ -100,7 +100,6 @@ export const RTA_PREFSRC = 7
 export const RT_TABLE_MAIN = 254
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
-export const RT_SCOPE_HOST = 254
 export const RTN_UNICAST = 1
 /** Our own route protocol number: says whose a route is. */
 export const RTPROT_OVERLAY = 79

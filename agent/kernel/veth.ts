@@ -44,7 +44,8 @@ export function putVeth(host: Host, item: Veth): boolean {
     settleLink(socket, found, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
     return false
   }
-  const isPrepared = found !== undefined && prepared.delete(found.index)
+  const isPrepared = found !== undefined && prepared.get(item.name) === found.index
+  prepared.delete(item.name)
   if (found && !isPrepared) removeLink(socket, found)
   let link = isPrepared ? found : undefined
   try {
@@ -67,13 +68,20 @@ export function prepareVeth(host: Host, item: Veth): void {
   const { socket, owned, prepared } = host
   const master = bridgeIndex(socket, owned, item.bridge)
   const link = withinSandbox(host, item.inside, (sandbox) => makePair(host, sandbox, item, master))
-  prepared.add(link.index)
+  prepared.set(item.name, link.index)
 }
 
-/** See Kernel.abandon. @throws OverlayError */
-export function abandonVeth({ socket, owned, prepared }: Host, name: string): void {
-  const link = findLink(socket, name)
-  if (link && prepared.delete(link.index) && owned.isHalfMade(link)) removeLink(socket, link)
+/** See Kernel.abandon: what cannot be removed now is swept by the next audit. */
+export function abandonVeth({ socket, owned, prepared, log }: Host, name: string): void {
+  const index = prepared.get(name)
+  if (index === undefined) return
+  prepared.delete(name)
+  try {
+    const link = findLink(socket, name)
+    if (link?.index === index && owned.isHalfMade(link)) removeLink(socket, link)
+  } catch (error) {
+    log.debug({ err: error, name }, 'could not be abandoned')
+  }
 }
 
 /** The pair, and all of the host's end but its mark. */

@@ -13,6 +13,8 @@ const memorySchema = z.object({
   revision: z.number(),
   /** Create revision of the node's record; 0 before it was registered. */
   generation: z.number(),
+  /** The node's name then. */
+  node: z.string().optional(),
   /** What spoke against the store's history when the agent was stopped. */
   doubt: z.string().optional(),
 })

@@ -12,13 +12,13 @@ afterEach(() => {
   stop = new AbortController()
 })
 
-function healthOver(answers: { present: boolean }) {
+function healthOver(answers: { present: boolean }, now?: () => number) {
   const probe = vi.fn(async () => {
     if (!answers.present) throw away
     return { revision: 1, milliseconds: 1 }
   })
   const onRecovered = vi.fn()
-  const health = createStoreHealth({ probe, urls: ['http://etcd:2379'] }, stop.signal, log, onRecovered)
+  const health = createStoreHealth({ probe, urls: ['http://etcd:2379'] }, stop.signal, log, onRecovered, now)
   return { health, probe, onRecovered }
 }
 
@@ -53,6 +53,24 @@ describe('createStoreHealth', () => {
       await vi.waitUntil(() => health.problem() === undefined, { interval: 1, timeout: 5_000 })
       expect(onRecovered).toHaveBeenCalledTimes(round)
     }
+  })
+
+  it('waits ever longer when the store is lost again and again, until it was there for a while', async () => {
+    const clock = { now: 0 }
+    const { health, probe } = healthOver({ present: true }, () => clock.now)
+    const lose = async () => {
+      const probes = probe.mock.calls.length
+      health.note(away)
+      const atOnce = probe.mock.calls.length > probes
+      await vi.waitUntil(() => health.problem() === undefined, { interval: 1, timeout: 5_000 })
+      return atOnce
+    }
+    const began = performance.now()
+    expect([await lose(), await lose(), await lose()]).toEqual([true, false, false])
+    // At least half of 100 and of 200 ms.
+    expect(performance.now() - began).toBeGreaterThan(145)
+    clock.now += 10_000
+    expect(await lose()).toBe(true)
   })
 
   it('asks no more once the agent stops', async () => {

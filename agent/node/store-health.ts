@@ -1,7 +1,7 @@
 /** Whether the store answers: so that callers are refused at once while it does not. */
 import { hasCode, OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import { retry } from '../../lib/retry.ts'
+import { type Backoff, delayBefore, pause, retry } from '../../lib/retry.ts'
 import type { Store } from '../../store/store.ts'
 
 export interface StoreHealth {
@@ -17,18 +17,34 @@ export interface StoreHealth {
   note(error: OverlayError): void
 }
 
-/** `onRecovered` is called each time when the store answers again. */
+/** After so many milliseconds of health a loss is the first one again. */
+const steady = 10_000
+/** Between losses that follow each other: a store that is read may still refuse to be written. */
+const betweenLosses: Backoff = { first: 100, most: 5_000 }
+
+/**
+ * `onRecovered` is called each time when the store answers again, more slowly
+ * when it is lost again and again. `now` is a monotonic clock in milliseconds.
+ */
 export function createStoreHealth(
   store: Pick<Store, 'probe' | 'urls'>,
   signal: AbortSignal,
   log: Logger,
   onRecovered: () => void,
+  now = () => performance.now(),
 ): StoreHealth {
   let problem: OverlayError | undefined
   let away = new AbortController()
+  /** Losses since the store was last steadily there. */
+  let losses = 0
+  let recoveredAt = -Infinity
   const awaitRecovery = async () => {
+    if (now() - recoveredAt >= steady) losses = 0
+    if (losses++ > 0) await pause(delayBefore(losses - 2, betweenLosses), signal)
+    signal.throwIfAborted()
     await retry(() => store.probe(), { signal, backoff: { first: 100, most: 1_000 } })
     problem = undefined
+    recoveredAt = now()
     away = new AbortController()
     log.info('store answers again')
     onRecovered()

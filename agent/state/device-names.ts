@@ -1,6 +1,6 @@
 /** What our devices are called, and how they say whose they are. */
 import type { Vni } from '../../lib/vni.ts'
-import type { AnyItem } from './item.ts'
+import type { AnyItem, ObservedItem } from './item.ts'
 import { endpointKey, type Key, networkKey } from './key.ts'
 
 export const bridgeName = (vni: Vni): string => `ovbr${vni}`
@@ -25,4 +25,12 @@ export function ownerOf(clusterUid: string, item: AnyItem): Key | undefined {
   const mark = 'alias' in item ? readAlias(clusterUid, item.alias) : undefined
   if (!mark) return undefined
   return mark.endpointId ? endpointKey(mark.network, mark.endpointId) : networkKey(mark.network)
+}
+
+/** The endpoints that have an interface, by the aliases of what was observed. */
+export function pluggedEndpoints(clusterUid: string, items: readonly ObservedItem[]) {
+  return items.flatMap((item) => {
+    const mark = item.kind === 'veth' ? readAlias(clusterUid, item.alias) : undefined
+    return item.kind === 'veth' && mark?.endpointId ? [{ network: mark.network, id: mark.endpointId, item }] : []
+  })
 }

@@ -81,6 +81,7 @@ export function createTestAgent(cluster: TestCluster, { n, directory, kernel }: 
       stateDir: directory,
       sessionTtl: 30,
       prefix: cluster.prefix,
+      tls: undefined,
       logLevel: 'silent',
     },
     store,

@@ -65,8 +65,14 @@ export const endpointEntry = (digits: string, wish: Init<Endpoint> = {}, createR
     createRevision,
   )
 
-export const snapshot = (entries: readonly Entry<unknown>[], historyBroken = false): Update<unknown> => {
-  return { kind: 'snapshot', entries, revision: ++now, historyBroken }
+/** `unreadable`: paths of records that are there, but cannot be read. */
+export const snapshot = (
+  entries: readonly Entry<unknown>[],
+  historyBroken = false,
+  unreadable: readonly string[] = [],
+): Update<unknown> => {
+  const paths = [...entries.map(({ path }) => path), ...unreadable]
+  return { kind: 'snapshot', entries, paths, revision: ++now, historyBroken }
 }
 export const put = (one: Entry<unknown>): Update<unknown> => {
   return { kind: 'changes', changes: [{ kind: 'put', entry: one }], revision: one.modRevision }

@@ -37,6 +37,8 @@ export interface HostOfTest {
   readonly told: () => string
   /** While set, nothing may be deleted. */
   hold: boolean
+  /** What the log was told, from warnings on. */
+  readonly warnings: readonly string[]
   /** Waits until it holds. */
   readonly until: (condition: () => boolean) => Promise<void>
   readonly stop: () => void
@@ -49,8 +51,10 @@ export function hostOver(view: View): HostOfTest {
   const stopped = new AbortController()
   let planned: Key[] = []
   let toldBefore = 0
+  const warnings: string[] = []
   const host: HostOfTest = {
     kernel,
+    warnings,
     reconciler: new Reconciler({
       kernel,
       plan: (key) => {
@@ -61,7 +65,7 @@ export function hostOver(view: View): HostOfTest {
       ownerOf: (item) => ownerOf(view.self.clusterUid, item),
       mayDelete: () => !host.hold,
       signal: stopped.signal,
-      log: pino({ level: 'silent' }),
+      log: pino({ level: 'warn' }, { write: (line) => void warnings.push(line) }),
       backoff: { first: 2, most: 20 },
     }),
     planned() {

@@ -90,6 +90,12 @@ describe('following', () => {
     expect([view.vtepOf('host-3'), view.vtepOf('host-4')]).toEqual([undefined, parseIp('192.0.2.4')])
   })
 
+  it('what a snapshot has, but cannot be read, stays as it was', async () => {
+    await inSync(endpointEntry('02'), endpointEntry('03', { node: 'host-2' }), endpointEntry('04', { node: 'host-2' }))
+    await feed.tell(web, snapshot([endpointEntry('02')], false, [keys.endpoint('web', idOf('03')).path]))
+    expect(ids().toSorted()).toEqual([idOf('02'), idOf('03')])
+  })
+
   it('what is unfollowed is forgotten, and late news of it are passed over', async () => {
     await inSync(endpointEntry('02'))
     sync.unfollow('web')

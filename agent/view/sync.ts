@@ -153,7 +153,7 @@ export class Sync {
         return this.#options.onLost(update.error)
       case 'snapshot': {
         if (update.historyBroken) this.#options.onHistoryBroken()
-        const present = new Set(update.entries.map(({ path }) => path))
+        const present = new Set(update.paths)
         const missing = [...handler.known()].filter((path) => !present.has(path))
         for (const entry of update.entries) this.#attempt(entry.path, () => handler.put(entry))
         for (const path of missing) handler.remove(path)

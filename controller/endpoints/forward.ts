@@ -2,11 +2,12 @@
 import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
 import { familyOf, parseIp } from '../../lib/ip.ts'
+import { checkLabels } from '../../lib/labels.ts'
 import { parseIfname, parseName } from '../../lib/names.ts'
+import { checkSandbox } from '../../lib/sandbox.ts'
 import type { Answer, AttachRequest, AttachResponse, DetachRequest, DetachResponse } from '../../proto/index.ts'
 import type { Store } from '../../store/store.ts'
 import type { AgentLinks, Ask } from '../agent-links.ts'
-import { checkLabels } from '../labels.ts'
 import { findEndpoint } from './find.ts'
 
 /** @throws OverlayError `invalid` with every fault of the request; what the node's agent answers with. */
@@ -19,7 +20,7 @@ export async function forwardAttach(
   const faults = new Faults()
   faults.try('network', () => parseName(request.network))
   checkNode(faults, request.node)
-  checkSandbox(faults, request)
+  faults.try('sandbox', () => checkSandbox(request))
   if (request.ifname) faults.try('ifname', () => parseIfname(request.ifname))
   if (request.name) faults.try('name', () => parseName(request.name))
   const ips = request.addresses.slice(0, 2).map((address) => faults.try('addresses', () => parseIp(address)))
@@ -65,7 +66,7 @@ function bySandbox(request: DetachRequest): DetachRequest {
   const faults = new Faults()
   faults.try('network', () => parseName(request.network))
   checkNode(faults, request.node)
-  checkSandbox(faults, request)
+  faults.try('sandbox', () => checkSandbox(request))
   faults.throwIfAny()
   return request
 }
@@ -73,14 +74,6 @@ function bySandbox(request: DetachRequest): DetachRequest {
 function checkNode(faults: Faults, node: string): void {
   if (node) faults.try('node', () => parseName(node))
   else faults.add('node: name the node that the sandbox is on')
-}
-
-function checkSandbox(faults: Faults, { netns, pid }: { netns?: string; pid?: number }): void {
-  if ((netns === undefined) === (pid === undefined))
-    faults.add('sandbox: give exactly one of netns (a path) and pid (a process)')
-  if (pid === 0) faults.add('pid: 0 is no process')
-  if (netns !== undefined && (!/^\/\P{Cc}+$/u.test(netns) || Buffer.byteLength(netns) > 4096))
-    faults.add('netns: give the absolute path of a network namespace, for example /run/netns/c1')
 }
 
 async function askNode(

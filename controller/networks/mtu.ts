@@ -1,16 +1,11 @@
 /** The MTU of a network: what its nodes' underlays can carry. */
 import { OverlayError } from '../../lib/errors.ts'
 import { type Cidr, familyOf, parseIp } from '../../lib/ip.ts'
+import { vxlanOverhead } from '../../lib/vxlan.ts'
 import type { Node } from '../../proto/index.ts'
 
-/**
- * Bytes that VXLAN puts around a frame's payload (RFC 7348, section 5): outer
- * IP header, UDP, VXLAN and the inner Ethernet header.
- */
-const overhead = { 4: 20 + 8 + 8 + 14, 6: 40 + 8 + 8 + 14 } as const
-
 /** The largest IP packet, less the overhead over IPv4. */
-export const largestMtu = 65_535 - overhead[4]
+export const largestMtu = 65_535 - vxlanOverhead[4]
 
 /** RFC 791 has every host take 576 bytes; RFC 8200, section 5, asks 1280 of every IPv6 link. */
 export function smallestMtu(subnets: readonly { readonly cidr: Cidr }[]): number {
@@ -23,7 +18,9 @@ export function smallestMtu(subnets: readonly { readonly cidr: Cidr }[]): number
  * them carries too little for the subnets.
  */
 export function mtuOfNodes(nodes: readonly Node[], subnets: readonly { readonly cidr: Cidr }[]): number {
-  const carried = nodes.map((node) => ({ node, mtu: node.underlayMtu - overhead[familyOf(parseIp(node.vtepAddress))] }))
+  const carried = nodes.map((node) => {
+    return { node, mtu: node.underlayMtu - vxlanOverhead[familyOf(parseIp(node.vtepAddress))] }
+  })
   const [first, ...others] = carried
   if (!first)
     throw new OverlayError(

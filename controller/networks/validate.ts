@@ -11,9 +11,9 @@ import {
   parseCidr,
   parseIp,
 } from '../../lib/ip.ts'
+import { checkLabels } from '../../lib/labels.ts'
 import { parseName } from '../../lib/names.ts'
 import type { CreateNetworkRequest, Subnet } from '../../proto/index.ts'
-import { checkLabels } from '../labels.ts'
 import { largestMtu, smallestMtu } from './mtu.ts'
 
 export interface SubnetPlan {

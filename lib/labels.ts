@@ -1,5 +1,5 @@
 /** Limits on what a request may carry as labels or options. */
-import type { Faults } from '../lib/faults.ts'
+import type { Faults } from './faults.ts'
 
 const most = 64
 const longestValue = 1024

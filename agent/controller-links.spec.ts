@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { credentials, ServerCredentials } from '@grpc/grpc-js'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { createRpcServer, type RpcServer } from '../lib/rpc-server.ts'
+import { AgentLinkService, type AgentMessage, Controller, Question } from '../proto/index.ts'
+import { linkControllers } from './controller-links.ts'
+import { feeds, keys, snapshot } from './testing/feeds.ts'
+
+const log = pino({ level: 'silent' })
+let directory = ''
+let server: RpcServer
+let stop: AbortController
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'overlay-links-'))
+  server = createRpcServer(log)
+  stop = new AbortController()
+})
+afterEach(async () => {
+  stop.abort()
+  await server.close(0)
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** Links to a controller that does `connect` with each stream; its questions are never answered. */
+async function linked(connect: (messages: AsyncIterable<AgentMessage>) => AsyncIterable<Question>) {
+  server.add(AgentLinkService, { connect })
+  const address = `unix:${join(directory, 'controller.sock')}`
+  await server.listen(address, ServerCredentials.createInsecure())
+  const { store, tell } = feeds()
+  const signals: AbortSignal[] = []
+  void linkControllers({
+    store,
+    hello: { node: 'n1' },
+    credentials: credentials.createInsecure(),
+    answer: (_, signal) => {
+      signals.push(signal)
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))))
+    },
+    signal: stop.signal,
+    log,
+  })
+  const { path } = keys.controller('c1')
+  const value = Controller.create({ id: 'c1', address })
+  const tellOf = (update: Parameters<typeof tell>[1]) => tell(keys.controllers.prefix, update)
+  await tellOf(snapshot([{ path, value, json: {}, createRevision: 1, modRevision: 1 }]))
+  return { path, signals, tellOf }
+}
+
+it('gives up what a broken stream has asked, and is back soon', async () => {
+  const began: number[] = []
+  const { signals } = await linked(async function* (messages) {
+    began.push(performance.now())
+    await messages[Symbol.asyncIterator]().next()
+    yield Question.create({ id: 1, attach: {} })
+    if (began.length < 6) throw new Error('broken')
+    for await (const _ of messages) throw new Error('no answer was expected')
+  })
+  // Were the waits to grow from stream to stream, they would take 1.5 s at least.
+  await vi.waitUntil(() => signals.length === 6, { timeout: 5_000, interval: 1 })
+  expect((began[5] ?? Infinity) - (began[0] ?? 0)).toBeLessThan(1_500)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true, true, true, false])
+  stop.abort()
+  expect(signals[5]?.aborted).toBe(true)
+})
+
+it('keeps the link to a controller whose record cannot be read', async () => {
+  const { path, signals, tellOf } = await linked(async function* (messages) {
+    yield Question.create({ id: 1, attach: {} })
+    for await (const _ of messages) continue
+  })
+  await vi.waitUntil(() => signals.length === 1, { timeout: 5_000, interval: 1 })
+  await tellOf(snapshot([], false, [path]))
+  expect(signals[0]?.aborted).toBe(false)
+  await tellOf(snapshot([]))
+  await vi.waitUntil(() => signals[0]?.aborted, { timeout: 5_000, interval: 1 })
+})
