@@ -3,12 +3,14 @@ import { type EventEmitter, setMaxListeners } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  logVerbosity,
   Server,
   type ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
+  setLogVerbosity,
   type UntypedHandleCall,
 } from '@grpc/grpc-js'
 import * as protoLoader from '@grpc/proto-loader'
@@ -86,7 +88,9 @@ export function createRpcServer(log: Logger): RpcServer {
       const port = await new Promise<number>((resolve, reject) =>
         server.bindAsync(address, credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
       ).catch((error: Error) => {
-        throw new OverlayError('failed_precondition', `cannot listen on ${address}: ${error.message}`, { cause: error })
+        throw new OverlayError('failed_precondition', `cannot listen on ${address}: ${reasonOf(error)}`, {
+          cause: error,
+        })
       })
       for (const name of ['', ...names]) health.setStatus(name, 'SERVING')
       return port
@@ -99,6 +103,14 @@ export function createRpcServer(log: Logger): RpcServer {
       server.forceShutdown()
     },
   }
+}
+
+// grpc-js writes to standard error by itself what it throws as well; what goes there is ours to say.
+setLogVerbosity(logVerbosity.NONE)
+
+/** Without grpc-js' own frame around what the system said. */
+function reasonOf({ message }: Error): string {
+  return /\[(.+)\]$/.exec(message)?.[1] ?? message
 }
 
 type AnyHandler = (input: never, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>

@@ -44,7 +44,7 @@ function ofAddress(interfaces: readonly UnderlayInterface[], address: Ip, from: 
   if (isLocalOnly(address))
     throw new OverlayError(
       'failed_precondition',
-      `${from} ${address}: other hosts cannot reach it; give --vtep-address`,
+      `${from} ${address}: other hosts cannot reach it; name an address that they reach (--vtep-address or --vtep-interface)`,
     )
   const found = interfaces.find(({ addresses }) => addresses.includes(address))
   if (found) return { address, mtu: found.mtu }
