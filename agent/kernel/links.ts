@@ -199,12 +199,8 @@ const withoutStatistics = u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
 
 function findBy(socket: NetlinkSocket, header: Buffer, by: readonly Attribute[], what: string): Link | undefined {
   const task: Task = { type: RTM_GETLINK, flags: 0, header, attributes: [...by, withoutStatistics], what }
-  try {
-    return decodeLink(socket.get(task))
-  } catch (error) {
-    if (hasCode(error, 'not_found')) return undefined
-    throw error
-  }
+  const found = socket.find(task)
+  return found && decodeLink(found)
 }
 
 function changeTask(link: Link, settings: LinkSettings, more: readonly Attribute[]): Task {

@@ -3,6 +3,7 @@
  * `send` runs, so that when it returns the answer is waiting.
  */
 import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
 import { OverlayError } from '../../lib/errors.ts'
 import { netlinkError } from './netlink-error.ts'
 import {
@@ -118,13 +119,22 @@ export class NetlinkSocket {
 
   /** The one answer to a request that asks for an object. @throws OverlayError */
   get(task: Task): Buffer {
+    const found = this.find(task)
+    if (found) return found
+    throw new OverlayError('not_found', `cannot ${task.what}: there is no such device`)
+  }
+
+  /** The same; undefined where there is no such device, which is the usual answer before one is made. */
+  find(task: Task): Buffer | undefined {
     const sequence = ++this.#sequence
     send(this.#descriptor, encodeMessage({ ...task, flags: task.flags | NLM_F_REQUEST }, sequence))
     for (;;) {
       for (const message of this.#receive()) {
         if (message.sequence !== sequence) continue
         if (message.type !== NLMSG_ERROR) return Buffer.from(message.payload)
-        throw netlinkError(task.what, decodeAcknowledgement(message))
+        const acknowledgement = decodeAcknowledgement(message)
+        if (acknowledgement.errno === constants.errno.ENODEV) return undefined
+        throw netlinkError(task.what, acknowledgement)
       }
     }
   }
