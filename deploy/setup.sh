@@ -60,6 +60,8 @@ tcpdump tcpdump
 ping iputils-ping
 iperf3 iperf3
 nsenter util-linux
+openssl openssl
+sysctl procps
 PROGRAMS
 }
 
