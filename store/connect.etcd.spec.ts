@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { execa } from 'execa'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLogger } from '../lib/log.ts'
 import { VniCursor } from '../proto/index.ts'
 import { type ConnectOptions, connect } from './connect.ts'
-import { randomLoopback, startEtcd, type TestEtcd } from './etcd-for-tests.ts'
+import { startEtcd, type TestEtcd } from './etcd-for-tests.ts'
 import { startProxy } from './proxy-for-tests.ts'
 import {
   absent,
@@ -279,37 +275,6 @@ describe('a store that fails', () => {
     ending.abort()
     await expect(store.probe()).rejects.toMatchObject({ code: 'unavailable' })
   })
-})
-
-it('speaks TLS with client certificates', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'overlay-tls-'))
-  cleanups.push(() => rm(directory, { recursive: true }))
-  const host = randomLoopback()
-  const openssl = (...args: string[]) => execa('openssl', args, { cwd: directory })
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=test']
-  await openssl('req', '-x509', ...curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2')
-  const at = (name: string) => join(directory, name)
-  const names = ['-addext', `subjectAltName=IP:${host}`, '-addext', 'basicConstraints=critical,CA:FALSE']
-  const issuer = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '2']
-  await openssl('req', '-x509', ...curve, '-keyout', 'key.pem', '-out', 'cert.pem', ...issuer, ...names)
-  const secure = await startEtcd({
-    host,
-    scheme: 'https',
-    flags: [
-      `--cert-file=${at('cert.pem')}`,
-      `--key-file=${at('key.pem')}`,
-      `--trusted-ca-file=${at('ca.pem')}`,
-      '--client-cert-auth',
-    ],
-  })
-  cleanups.push(secure.close)
-  const [ca, cert, key] = await Promise.all(['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(at(name))))
-  if (!ca || !cert || !key) throw new Error('openssl wrote no files')
-  const store = open({ urls: [secure.url], tls: { ca, cert, key } })
-  await write(store, 'host-1')
-  expect(await store.count(store.keys.nodes)).toBe(1)
-  const stranger = open({ urls: [secure.url], tls: { ca } })
-  await expect(stranger.probe()).rejects.toMatchObject({ code: 'unavailable' })
 })
 
 it('reads a record through any type of message', async () => {
