@@ -23,6 +23,7 @@ const scalars: Record<string, string> = {
   bool: 'boolean',
   bytes: 'Uint8Array',
   double: 'number',
+  sint32: 'number',
   uint32: 'number',
   uint64: 'number',
 }

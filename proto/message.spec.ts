@@ -23,6 +23,7 @@ describe('create', () => {
       sandbox: null,
       labels: {},
       createdAt: '',
+      gwPriority: 0,
     })
   })
 

@@ -580,6 +580,14 @@ export const overlay = $root.overlay = (() => {
             CreateNetworkRequest.prototype.mtu = 0;
             CreateNetworkRequest.prototype.labels = $util.emptyObject;
             CreateNetworkRequest.prototype.options = $util.emptyObject;
+            CreateNetworkRequest.prototype.internal = false;
+            CreateNetworkRequest.prototype.multicast = false;
+            CreateNetworkRequest.prototype.eager = false;
+            CreateNetworkRequest.prototype.allowOverlap = false;
+            CreateNetworkRequest.prototype.ipv6 = false;
+            CreateNetworkRequest.prototype.vni = 0;
+            CreateNetworkRequest.prototype.configFrom = "";
+            CreateNetworkRequest.prototype.dryRun = false;
 
             CreateNetworkRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -601,6 +609,22 @@ export const overlay = $root.overlay = (() => {
                 if (message.options != null && Object.hasOwnProperty.call(message, "options"))
                     for (let keys = Object.keys(message.options), i = 0; i < keys.length; ++i)
                         writer.uint32(42).fork().uint32(10).string(keys[i]).uint32(18).string(message.options[keys[i]]).ldelim();
+                if (message.internal != null && Object.hasOwnProperty.call(message, "internal"))
+                    writer.uint32(48).bool(message.internal);
+                if (message.multicast != null && Object.hasOwnProperty.call(message, "multicast"))
+                    writer.uint32(56).bool(message.multicast);
+                if (message.eager != null && Object.hasOwnProperty.call(message, "eager"))
+                    writer.uint32(64).bool(message.eager);
+                if (message.allowOverlap != null && Object.hasOwnProperty.call(message, "allowOverlap"))
+                    writer.uint32(72).bool(message.allowOverlap);
+                if (message.ipv6 != null && Object.hasOwnProperty.call(message, "ipv6"))
+                    writer.uint32(80).bool(message.ipv6);
+                if (message.vni != null && Object.hasOwnProperty.call(message, "vni"))
+                    writer.uint32(88).uint32(message.vni);
+                if (message.configFrom != null && Object.hasOwnProperty.call(message, "configFrom"))
+                    writer.uint32(98).string(message.configFrom);
+                if (message.dryRun != null && Object.hasOwnProperty.call(message, "dryRun"))
+                    writer.uint32(104).bool(message.dryRun);
                 return writer;
             };
 
@@ -703,6 +727,38 @@ export const overlay = $root.overlay = (() => {
                             message.options[key] = value;
                             break;
                         }
+                    case 6: {
+                            message.internal = reader.bool();
+                            break;
+                        }
+                    case 7: {
+                            message.multicast = reader.bool();
+                            break;
+                        }
+                    case 8: {
+                            message.eager = reader.bool();
+                            break;
+                        }
+                    case 9: {
+                            message.allowOverlap = reader.bool();
+                            break;
+                        }
+                    case 10: {
+                            message.ipv6 = reader.bool();
+                            break;
+                        }
+                    case 11: {
+                            message.vni = reader.uint32();
+                            break;
+                        }
+                    case 12: {
+                            message.configFrom = reader.string();
+                            break;
+                        }
+                    case 13: {
+                            message.dryRun = reader.bool();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -760,6 +816,22 @@ export const overlay = $root.overlay = (() => {
                         message.options[keys[i]] = String(object.options[keys[i]]);
                     }
                 }
+                if (object.internal != null)
+                    message.internal = Boolean(object.internal);
+                if (object.multicast != null)
+                    message.multicast = Boolean(object.multicast);
+                if (object.eager != null)
+                    message.eager = Boolean(object.eager);
+                if (object.allowOverlap != null)
+                    message.allowOverlap = Boolean(object.allowOverlap);
+                if (object.ipv6 != null)
+                    message.ipv6 = Boolean(object.ipv6);
+                if (object.vni != null)
+                    message.vni = object.vni >>> 0;
+                if (object.configFrom != null)
+                    message.configFrom = String(object.configFrom);
+                if (object.dryRun != null)
+                    message.dryRun = Boolean(object.dryRun);
                 return message;
             };
 
@@ -780,6 +852,14 @@ export const overlay = $root.overlay = (() => {
                 if (options.defaults) {
                     object.name = "";
                     object.mtu = 0;
+                    object.internal = false;
+                    object.multicast = false;
+                    object.eager = false;
+                    object.allowOverlap = false;
+                    object.ipv6 = false;
+                    object.vni = 0;
+                    object.configFrom = "";
+                    object.dryRun = false;
                 }
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
                     object.name = message.name;
@@ -807,6 +887,22 @@ export const overlay = $root.overlay = (() => {
                         object.options[keys2[j]] = message.options[keys2[j]];
                     }
                 }
+                if (message.internal != null && Object.hasOwnProperty.call(message, "internal"))
+                    object.internal = message.internal;
+                if (message.multicast != null && Object.hasOwnProperty.call(message, "multicast"))
+                    object.multicast = message.multicast;
+                if (message.eager != null && Object.hasOwnProperty.call(message, "eager"))
+                    object.eager = message.eager;
+                if (message.allowOverlap != null && Object.hasOwnProperty.call(message, "allowOverlap"))
+                    object.allowOverlap = message.allowOverlap;
+                if (message.ipv6 != null && Object.hasOwnProperty.call(message, "ipv6"))
+                    object.ipv6 = message.ipv6;
+                if (message.vni != null && Object.hasOwnProperty.call(message, "vni"))
+                    object.vni = message.vni;
+                if (message.configFrom != null && Object.hasOwnProperty.call(message, "configFrom"))
+                    object.configFrom = message.configFrom;
+                if (message.dryRun != null && Object.hasOwnProperty.call(message, "dryRun"))
+                    object.dryRun = message.dryRun;
                 return object;
             };
 
@@ -949,9 +1045,519 @@ export const overlay = $root.overlay = (() => {
             return CreateNetworkResponse;
         })();
 
+        v1.UpdateNetworkRequest = (function() {
+
+            function UpdateNetworkRequest(properties) {
+                this.labels = {};
+                this.removeLabels = [];
+                this.options = {};
+                this.removeOptions = [];
+                this.subnets = [];
+                this.removeIpRanges = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            UpdateNetworkRequest.prototype.name = "";
+            UpdateNetworkRequest.prototype.labels = $util.emptyObject;
+            UpdateNetworkRequest.prototype.removeLabels = $util.emptyArray;
+            UpdateNetworkRequest.prototype.options = $util.emptyObject;
+            UpdateNetworkRequest.prototype.removeOptions = $util.emptyArray;
+            UpdateNetworkRequest.prototype.mtu = 0;
+            UpdateNetworkRequest.prototype.subnets = $util.emptyArray;
+            UpdateNetworkRequest.prototype.removeIpRanges = $util.emptyArray;
+            UpdateNetworkRequest.prototype.allowOverlap = false;
+            UpdateNetworkRequest.prototype.dryRun = false;
+
+            UpdateNetworkRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.labels != null && Object.hasOwnProperty.call(message, "labels"))
+                    for (let keys = Object.keys(message.labels), i = 0; i < keys.length; ++i)
+                        writer.uint32(18).fork().uint32(10).string(keys[i]).uint32(18).string(message.labels[keys[i]]).ldelim();
+                if (message.removeLabels != null && message.removeLabels.length)
+                    for (let i = 0; i < message.removeLabels.length; ++i)
+                        writer.uint32(26).string(message.removeLabels[i]);
+                if (message.options != null && Object.hasOwnProperty.call(message, "options"))
+                    for (let keys = Object.keys(message.options), i = 0; i < keys.length; ++i)
+                        writer.uint32(34).fork().uint32(10).string(keys[i]).uint32(18).string(message.options[keys[i]]).ldelim();
+                if (message.removeOptions != null && message.removeOptions.length)
+                    for (let i = 0; i < message.removeOptions.length; ++i)
+                        writer.uint32(42).string(message.removeOptions[i]);
+                if (message.mtu != null && Object.hasOwnProperty.call(message, "mtu"))
+                    writer.uint32(48).uint32(message.mtu);
+                if (message.subnets != null && message.subnets.length)
+                    for (let i = 0; i < message.subnets.length; ++i)
+                        $root.overlay.v1.Subnet.encode(message.subnets[i], writer.uint32(58).fork(), q + 1).ldelim();
+                if (message.removeIpRanges != null && message.removeIpRanges.length) {
+                    writer.uint32(66).fork();
+                    for (let i = 0; i < message.removeIpRanges.length; ++i)
+                        writer.uint32(message.removeIpRanges[i]);
+                    writer.ldelim();
+                }
+                if (message.allowOverlap != null && Object.hasOwnProperty.call(message, "allowOverlap"))
+                    writer.uint32(72).bool(message.allowOverlap);
+                if (message.dryRun != null && Object.hasOwnProperty.call(message, "dryRun"))
+                    writer.uint32(80).bool(message.dryRun);
+                return writer;
+            };
+
+            UpdateNetworkRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message, key, value;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.UpdateNetworkRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            if (message.labels === $util.emptyObject)
+                                message.labels = {};
+                            let end2 = reader.uint32() + reader.pos;
+                            if (end2 > reader.len)
+                                throw RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = "";
+                            while (reader.pos < end2) {
+                                let tag2 = reader.uint32();
+                                switch (tag2 >>> 3) {
+                                case 1:
+                                    key = reader.string();
+                                    break;
+                                case 2:
+                                    value = reader.string();
+                                    break;
+                                default:
+                                    reader.skipType(tag2 & 7, long);
+                                    break;
+                                }
+                            }
+                            if (reader.pos !== end2)
+                                throw RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.labels, key);
+                            message.labels[key] = value;
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.removeLabels && message.removeLabels.length))
+                                message.removeLabels = [];
+                            message.removeLabels.push(reader.string());
+                            break;
+                        }
+                    case 4: {
+                            if (message.options === $util.emptyObject)
+                                message.options = {};
+                            let end2 = reader.uint32() + reader.pos;
+                            if (end2 > reader.len)
+                                throw RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = "";
+                            while (reader.pos < end2) {
+                                let tag2 = reader.uint32();
+                                switch (tag2 >>> 3) {
+                                case 1:
+                                    key = reader.string();
+                                    break;
+                                case 2:
+                                    value = reader.string();
+                                    break;
+                                default:
+                                    reader.skipType(tag2 & 7, long);
+                                    break;
+                                }
+                            }
+                            if (reader.pos !== end2)
+                                throw RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.options, key);
+                            message.options[key] = value;
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.removeOptions && message.removeOptions.length))
+                                message.removeOptions = [];
+                            message.removeOptions.push(reader.string());
+                            break;
+                        }
+                    case 6: {
+                            message.mtu = reader.uint32();
+                            break;
+                        }
+                    case 7: {
+                            if (!(message.subnets && message.subnets.length))
+                                message.subnets = [];
+                            message.subnets.push($root.overlay.v1.Subnet.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 8: {
+                            if (!(message.removeIpRanges && message.removeIpRanges.length))
+                                message.removeIpRanges = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.removeIpRanges.push(reader.uint32());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.removeIpRanges.push(reader.uint32());
+                            break;
+                        }
+                    case 9: {
+                            message.allowOverlap = reader.bool();
+                            break;
+                        }
+                    case 10: {
+                            message.dryRun = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            UpdateNetworkRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.UpdateNetworkRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.UpdateNetworkRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.UpdateNetworkRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.labels) {
+                    if (!$util.isObject(object.labels))
+                        throw TypeError(".overlay.v1.UpdateNetworkRequest.labels: object expected");
+                    message.labels = {};
+                    for (let keys = Object.keys(object.labels), i = 0; i < keys.length; ++i) {
+                        if (keys[i] === "__proto__")
+                            $util.makeProp(message.labels, keys[i]);
+                        message.labels[keys[i]] = String(object.labels[keys[i]]);
+                    }
+                }
+                if (object.removeLabels) {
+                    if (!Array.isArray(object.removeLabels))
+                        throw TypeError(".overlay.v1.UpdateNetworkRequest.removeLabels: array expected");
+                    message.removeLabels = [];
+                    for (let i = 0; i < object.removeLabels.length; ++i)
+                        message.removeLabels[i] = String(object.removeLabels[i]);
+                }
+                if (object.options) {
+                    if (!$util.isObject(object.options))
+                        throw TypeError(".overlay.v1.UpdateNetworkRequest.options: object expected");
+                    message.options = {};
+                    for (let keys = Object.keys(object.options), i = 0; i < keys.length; ++i) {
+                        if (keys[i] === "__proto__")
+                            $util.makeProp(message.options, keys[i]);
+                        message.options[keys[i]] = String(object.options[keys[i]]);
+                    }
+                }
+                if (object.removeOptions) {
+                    if (!Array.isArray(object.removeOptions))
+                        throw TypeError(".overlay.v1.UpdateNetworkRequest.removeOptions: array expected");
+                    message.removeOptions = [];
+                    for (let i = 0; i < object.removeOptions.length; ++i)
+                        message.removeOptions[i] = String(object.removeOptions[i]);
+                }
+                if (object.mtu != null)
+                    message.mtu = object.mtu >>> 0;
+                if (object.subnets) {
+                    if (!Array.isArray(object.subnets))
+                        throw TypeError(".overlay.v1.UpdateNetworkRequest.subnets: array expected");
+                    message.subnets = [];
+                    for (let i = 0; i < object.subnets.length; ++i) {
+                        if (!$util.isObject(object.subnets[i]))
+                            throw TypeError(".overlay.v1.UpdateNetworkRequest.subnets: object expected");
+                        message.subnets[i] = $root.overlay.v1.Subnet.fromObject(object.subnets[i], long + 1);
+                    }
+                }
+                if (object.removeIpRanges) {
+                    if (!Array.isArray(object.removeIpRanges))
+                        throw TypeError(".overlay.v1.UpdateNetworkRequest.removeIpRanges: array expected");
+                    message.removeIpRanges = [];
+                    for (let i = 0; i < object.removeIpRanges.length; ++i)
+                        message.removeIpRanges[i] = object.removeIpRanges[i] >>> 0;
+                }
+                if (object.allowOverlap != null)
+                    message.allowOverlap = Boolean(object.allowOverlap);
+                if (object.dryRun != null)
+                    message.dryRun = Boolean(object.dryRun);
+                return message;
+            };
+
+            UpdateNetworkRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults) {
+                    object.removeLabels = [];
+                    object.removeOptions = [];
+                    object.subnets = [];
+                    object.removeIpRanges = [];
+                }
+                if (options.objects || options.defaults) {
+                    object.labels = {};
+                    object.options = {};
+                }
+                if (options.defaults) {
+                    object.name = "";
+                    object.mtu = 0;
+                    object.allowOverlap = false;
+                    object.dryRun = false;
+                }
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                let keys2;
+                if (message.labels && (keys2 = Object.keys(message.labels)).length) {
+                    object.labels = {};
+                    for (let j = 0; j < keys2.length; ++j) {
+                        if (keys2[j] === "__proto__")
+                            $util.makeProp(object.labels, keys2[j]);
+                        object.labels[keys2[j]] = message.labels[keys2[j]];
+                    }
+                }
+                if (message.removeLabels && message.removeLabels.length) {
+                    object.removeLabels = [];
+                    for (let j = 0; j < message.removeLabels.length; ++j)
+                        object.removeLabels[j] = message.removeLabels[j];
+                }
+                if (message.options && (keys2 = Object.keys(message.options)).length) {
+                    object.options = {};
+                    for (let j = 0; j < keys2.length; ++j) {
+                        if (keys2[j] === "__proto__")
+                            $util.makeProp(object.options, keys2[j]);
+                        object.options[keys2[j]] = message.options[keys2[j]];
+                    }
+                }
+                if (message.removeOptions && message.removeOptions.length) {
+                    object.removeOptions = [];
+                    for (let j = 0; j < message.removeOptions.length; ++j)
+                        object.removeOptions[j] = message.removeOptions[j];
+                }
+                if (message.mtu != null && Object.hasOwnProperty.call(message, "mtu"))
+                    object.mtu = message.mtu;
+                if (message.subnets && message.subnets.length) {
+                    object.subnets = [];
+                    for (let j = 0; j < message.subnets.length; ++j)
+                        object.subnets[j] = $root.overlay.v1.Subnet.toObject(message.subnets[j], options, q + 1);
+                }
+                if (message.removeIpRanges && message.removeIpRanges.length) {
+                    object.removeIpRanges = [];
+                    for (let j = 0; j < message.removeIpRanges.length; ++j)
+                        object.removeIpRanges[j] = message.removeIpRanges[j];
+                }
+                if (message.allowOverlap != null && Object.hasOwnProperty.call(message, "allowOverlap"))
+                    object.allowOverlap = message.allowOverlap;
+                if (message.dryRun != null && Object.hasOwnProperty.call(message, "dryRun"))
+                    object.dryRun = message.dryRun;
+                return object;
+            };
+
+            UpdateNetworkRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return UpdateNetworkRequest;
+        })();
+
+        v1.UpdateNetworkResponse = (function() {
+
+            function UpdateNetworkResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            UpdateNetworkResponse.prototype.network = null;
+            UpdateNetworkResponse.prototype.revision = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            UpdateNetworkResponse.prototype.changed = false;
+
+            UpdateNetworkResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    $root.overlay.v1.Network.encode(message.network, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.revision != null && Object.hasOwnProperty.call(message, "revision"))
+                    writer.uint32(16).uint64(message.revision);
+                if (message.changed != null && Object.hasOwnProperty.call(message, "changed"))
+                    writer.uint32(24).bool(message.changed);
+                return writer;
+            };
+
+            UpdateNetworkResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.UpdateNetworkResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = $root.overlay.v1.Network.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.revision = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.changed = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            UpdateNetworkResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.UpdateNetworkResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.UpdateNetworkResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.UpdateNetworkResponse();
+                if (object.network != null) {
+                    if (!$util.isObject(object.network))
+                        throw TypeError(".overlay.v1.UpdateNetworkResponse.network: object expected");
+                    message.network = $root.overlay.v1.Network.fromObject(object.network, long + 1);
+                }
+                if (object.revision != null)
+                    if ($util.Long)
+                        message.revision = $util.Long.fromValue(object.revision, true);
+                    else if (typeof object.revision === "string")
+                        message.revision = parseInt(object.revision, 10);
+                    else if (typeof object.revision === "number")
+                        message.revision = object.revision;
+                    else if (typeof object.revision === "object")
+                        message.revision = new $util.LongBits(object.revision.low >>> 0, object.revision.high >>> 0).toNumber(true);
+                if (object.changed != null)
+                    message.changed = Boolean(object.changed);
+                return message;
+            };
+
+            UpdateNetworkResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.network = null;
+                    if ($util.Long) {
+                        let long = new $util.Long(0, 0, true);
+                        object.revision = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : typeof BigInt !== "undefined" && options.longs === BigInt ? long.toBigInt() : long;
+                    } else
+                        object.revision = options.longs === String ? "0" : typeof BigInt !== "undefined" && options.longs === BigInt ? BigInt("0") : 0;
+                    object.changed = false;
+                }
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = $root.overlay.v1.Network.toObject(message.network, options, q + 1);
+                if (message.revision != null && Object.hasOwnProperty.call(message, "revision"))
+                    if (typeof BigInt !== "undefined" && options.longs === BigInt)
+                        object.revision = typeof message.revision === "number" ? BigInt(message.revision) : $util.Long.fromBits(message.revision.low >>> 0, message.revision.high >>> 0, true).toBigInt();
+                    else if (typeof message.revision === "number")
+                        object.revision = options.longs === String ? String(message.revision) : message.revision;
+                    else
+                        object.revision = options.longs === String ? $util.Long.prototype.toString.call(message.revision) : options.longs === Number ? new $util.LongBits(message.revision.low >>> 0, message.revision.high >>> 0).toNumber(true) : message.revision;
+                if (message.changed != null && Object.hasOwnProperty.call(message, "changed"))
+                    object.changed = message.changed;
+                return object;
+            };
+
+            UpdateNetworkResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return UpdateNetworkResponse;
+        })();
+
         v1.ListNetworksRequest = (function() {
 
             function ListNetworksRequest(properties) {
+                this.filters = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -961,6 +1567,7 @@ export const overlay = $root.overlay = (() => {
             ListNetworksRequest.prototype.pageSize = 0;
             ListNetworksRequest.prototype.pageToken = "";
             ListNetworksRequest.prototype.withStatus = false;
+            ListNetworksRequest.prototype.filters = $util.emptyArray;
 
             ListNetworksRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -975,6 +1582,9 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(18).string(message.pageToken);
                 if (message.withStatus != null && Object.hasOwnProperty.call(message, "withStatus"))
                     writer.uint32(24).bool(message.withStatus);
+                if (message.filters != null && message.filters.length)
+                    for (let i = 0; i < message.filters.length; ++i)
+                        writer.uint32(34).string(message.filters[i]);
                 return writer;
             };
 
@@ -1013,6 +1623,12 @@ export const overlay = $root.overlay = (() => {
                             message.withStatus = reader.bool();
                             break;
                         }
+                    case 4: {
+                            if (!(message.filters && message.filters.length))
+                                message.filters = [];
+                            message.filters.push(reader.string());
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -1042,6 +1658,13 @@ export const overlay = $root.overlay = (() => {
                     message.pageToken = String(object.pageToken);
                 if (object.withStatus != null)
                     message.withStatus = Boolean(object.withStatus);
+                if (object.filters) {
+                    if (!Array.isArray(object.filters))
+                        throw TypeError(".overlay.v1.ListNetworksRequest.filters: array expected");
+                    message.filters = [];
+                    for (let i = 0; i < object.filters.length; ++i)
+                        message.filters[i] = String(object.filters[i]);
+                }
                 return message;
             };
 
@@ -1053,6 +1676,8 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
+                if (options.arrays || options.defaults)
+                    object.filters = [];
                 if (options.defaults) {
                     object.pageSize = 0;
                     object.pageToken = "";
@@ -1064,6 +1689,11 @@ export const overlay = $root.overlay = (() => {
                     object.pageToken = message.pageToken;
                 if (message.withStatus != null && Object.hasOwnProperty.call(message, "withStatus"))
                     object.withStatus = message.withStatus;
+                if (message.filters && message.filters.length) {
+                    object.filters = [];
+                    for (let j = 0; j < message.filters.length; ++j)
+                        object.filters[j] = message.filters[j];
+                }
                 return object;
             };
 
@@ -1212,6 +1842,7 @@ export const overlay = $root.overlay = (() => {
             }
 
             GetNetworkRequest.prototype.name = "";
+            GetNetworkRequest.prototype.maxEndpoints = 0;
 
             GetNetworkRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -1222,6 +1853,8 @@ export const overlay = $root.overlay = (() => {
                     throw Error("max depth exceeded");
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
                     writer.uint32(10).string(message.name);
+                if (message.maxEndpoints != null && Object.hasOwnProperty.call(message, "maxEndpoints"))
+                    writer.uint32(16).uint32(message.maxEndpoints);
                 return writer;
             };
 
@@ -1252,6 +1885,10 @@ export const overlay = $root.overlay = (() => {
                             message.name = reader.string();
                             break;
                         }
+                    case 2: {
+                            message.maxEndpoints = reader.uint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -1277,6 +1914,8 @@ export const overlay = $root.overlay = (() => {
                 let message = new $root.overlay.v1.GetNetworkRequest();
                 if (object.name != null)
                     message.name = String(object.name);
+                if (object.maxEndpoints != null)
+                    message.maxEndpoints = object.maxEndpoints >>> 0;
                 return message;
             };
 
@@ -1288,10 +1927,14 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
-                if (options.defaults)
+                if (options.defaults) {
                     object.name = "";
+                    object.maxEndpoints = 0;
+                }
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
                     object.name = message.name;
+                if (message.maxEndpoints != null && Object.hasOwnProperty.call(message, "maxEndpoints"))
+                    object.maxEndpoints = message.maxEndpoints;
                 return object;
             };
 
@@ -1312,6 +1955,7 @@ export const overlay = $root.overlay = (() => {
             }
 
             RemoveNetworkRequest.prototype.name = "";
+            RemoveNetworkRequest.prototype.force = false;
 
             RemoveNetworkRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -1322,6 +1966,8 @@ export const overlay = $root.overlay = (() => {
                     throw Error("max depth exceeded");
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
                     writer.uint32(10).string(message.name);
+                if (message.force != null && Object.hasOwnProperty.call(message, "force"))
+                    writer.uint32(16).bool(message.force);
                 return writer;
             };
 
@@ -1352,6 +1998,10 @@ export const overlay = $root.overlay = (() => {
                             message.name = reader.string();
                             break;
                         }
+                    case 2: {
+                            message.force = reader.bool();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -1377,6 +2027,8 @@ export const overlay = $root.overlay = (() => {
                 let message = new $root.overlay.v1.RemoveNetworkRequest();
                 if (object.name != null)
                     message.name = String(object.name);
+                if (object.force != null)
+                    message.force = Boolean(object.force);
                 return message;
             };
 
@@ -1388,10 +2040,14 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
-                if (options.defaults)
+                if (options.defaults) {
                     object.name = "";
+                    object.force = false;
+                }
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
                     object.name = message.name;
+                if (message.force != null && Object.hasOwnProperty.call(message, "force"))
+                    object.force = message.force;
                 return object;
             };
 
@@ -1412,6 +2068,7 @@ export const overlay = $root.overlay = (() => {
             }
 
             RemoveNetworkResponse.prototype.network = null;
+            RemoveNetworkResponse.prototype.detachedEndpoints = 0;
 
             RemoveNetworkResponse.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -1422,6 +2079,8 @@ export const overlay = $root.overlay = (() => {
                     throw Error("max depth exceeded");
                 if (message.network != null && Object.hasOwnProperty.call(message, "network"))
                     $root.overlay.v1.Network.encode(message.network, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.detachedEndpoints != null && Object.hasOwnProperty.call(message, "detachedEndpoints"))
+                    writer.uint32(16).uint32(message.detachedEndpoints);
                 return writer;
             };
 
@@ -1452,6 +2111,10 @@ export const overlay = $root.overlay = (() => {
                             message.network = $root.overlay.v1.Network.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
+                    case 2: {
+                            message.detachedEndpoints = reader.uint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -1480,6 +2143,8 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.RemoveNetworkResponse.network: object expected");
                     message.network = $root.overlay.v1.Network.fromObject(object.network, long + 1);
                 }
+                if (object.detachedEndpoints != null)
+                    message.detachedEndpoints = object.detachedEndpoints >>> 0;
                 return message;
             };
 
@@ -1491,10 +2156,14 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
-                if (options.defaults)
+                if (options.defaults) {
                     object.network = null;
+                    object.detachedEndpoints = 0;
+                }
                 if (message.network != null && Object.hasOwnProperty.call(message, "network"))
                     object.network = $root.overlay.v1.Network.toObject(message.network, options, q + 1);
+                if (message.detachedEndpoints != null && Object.hasOwnProperty.call(message, "detachedEndpoints"))
+                    object.detachedEndpoints = message.detachedEndpoints;
                 return object;
             };
 
@@ -2130,6 +2799,8 @@ export const overlay = $root.overlay = (() => {
             AttachRequest.prototype.name = "";
             AttachRequest.prototype.addresses = $util.emptyArray;
             AttachRequest.prototype.labels = $util.emptyObject;
+            AttachRequest.prototype.mac = "";
+            AttachRequest.prototype.gwPriority = 0;
 
             let $oneOfFields;
 
@@ -2163,6 +2834,10 @@ export const overlay = $root.overlay = (() => {
                 if (message.labels != null && Object.hasOwnProperty.call(message, "labels"))
                     for (let keys = Object.keys(message.labels), i = 0; i < keys.length; ++i)
                         writer.uint32(66).fork().uint32(10).string(keys[i]).uint32(18).string(message.labels[keys[i]]).ldelim();
+                if (message.mac != null && Object.hasOwnProperty.call(message, "mac"))
+                    writer.uint32(74).string(message.mac);
+                if (message.gwPriority != null && Object.hasOwnProperty.call(message, "gwPriority"))
+                    writer.uint32(80).sint32(message.gwPriority);
                 return writer;
             };
 
@@ -2250,6 +2925,14 @@ export const overlay = $root.overlay = (() => {
                             message.labels[key] = value;
                             break;
                         }
+                    case 9: {
+                            message.mac = reader.string();
+                            break;
+                        }
+                    case 10: {
+                            message.gwPriority = reader.sint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -2302,6 +2985,10 @@ export const overlay = $root.overlay = (() => {
                         message.labels[keys[i]] = String(object.labels[keys[i]]);
                     }
                 }
+                if (object.mac != null)
+                    message.mac = String(object.mac);
+                if (object.gwPriority != null)
+                    message.gwPriority = object.gwPriority | 0;
                 return message;
             };
 
@@ -2322,6 +3009,8 @@ export const overlay = $root.overlay = (() => {
                     object.node = "";
                     object.ifname = "";
                     object.name = "";
+                    object.mac = "";
+                    object.gwPriority = 0;
                 }
                 if (message.network != null && Object.hasOwnProperty.call(message, "network"))
                     object.network = message.network;
@@ -2355,6 +3044,10 @@ export const overlay = $root.overlay = (() => {
                         object.labels[keys2[j]] = message.labels[keys2[j]];
                     }
                 }
+                if (message.mac != null && Object.hasOwnProperty.call(message, "mac"))
+                    object.mac = message.mac;
+                if (message.gwPriority != null && Object.hasOwnProperty.call(message, "gwPriority"))
+                    object.gwPriority = message.gwPriority;
                 return object;
             };
 
@@ -2755,6 +3448,1987 @@ export const overlay = $root.overlay = (() => {
             };
 
             return DetachResponse;
+        })();
+
+        v1.ShowIpamRequest = (function() {
+
+            function ShowIpamRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ShowIpamRequest.prototype.network = "";
+
+            ShowIpamRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(10).string(message.network);
+                return writer;
+            };
+
+            ShowIpamRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ShowIpamRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ShowIpamRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ShowIpamRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ShowIpamRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ShowIpamRequest();
+                if (object.network != null)
+                    message.network = String(object.network);
+                return message;
+            };
+
+            ShowIpamRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.network = "";
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                return object;
+            };
+
+            ShowIpamRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ShowIpamRequest;
+        })();
+
+        v1.ShowIpamResponse = (function() {
+
+            function ShowIpamResponse(properties) {
+                this.subnets = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ShowIpamResponse.prototype.network = null;
+            ShowIpamResponse.prototype.subnets = $util.emptyArray;
+
+            ShowIpamResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    $root.overlay.v1.Network.encode(message.network, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.subnets != null && message.subnets.length)
+                    for (let i = 0; i < message.subnets.length; ++i)
+                        $root.overlay.v1.SubnetMap.encode(message.subnets[i], writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ShowIpamResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ShowIpamResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = $root.overlay.v1.Network.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.subnets && message.subnets.length))
+                                message.subnets = [];
+                            message.subnets.push($root.overlay.v1.SubnetMap.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ShowIpamResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ShowIpamResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ShowIpamResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ShowIpamResponse();
+                if (object.network != null) {
+                    if (!$util.isObject(object.network))
+                        throw TypeError(".overlay.v1.ShowIpamResponse.network: object expected");
+                    message.network = $root.overlay.v1.Network.fromObject(object.network, long + 1);
+                }
+                if (object.subnets) {
+                    if (!Array.isArray(object.subnets))
+                        throw TypeError(".overlay.v1.ShowIpamResponse.subnets: array expected");
+                    message.subnets = [];
+                    for (let i = 0; i < object.subnets.length; ++i) {
+                        if (!$util.isObject(object.subnets[i]))
+                            throw TypeError(".overlay.v1.ShowIpamResponse.subnets: object expected");
+                        message.subnets[i] = $root.overlay.v1.SubnetMap.fromObject(object.subnets[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            ShowIpamResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.subnets = [];
+                if (options.defaults)
+                    object.network = null;
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = $root.overlay.v1.Network.toObject(message.network, options, q + 1);
+                if (message.subnets && message.subnets.length) {
+                    object.subnets = [];
+                    for (let j = 0; j < message.subnets.length; ++j)
+                        object.subnets[j] = $root.overlay.v1.SubnetMap.toObject(message.subnets[j], options, q + 1);
+                }
+                return object;
+            };
+
+            ShowIpamResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ShowIpamResponse;
+        })();
+
+        v1.SubnetMap = (function() {
+
+            function SubnetMap(properties) {
+                this.runs = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SubnetMap.prototype.usage = null;
+            SubnetMap.prototype.ipRange = "";
+            SubnetMap.prototype.runs = $util.emptyArray;
+
+            SubnetMap.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.usage != null && Object.hasOwnProperty.call(message, "usage"))
+                    $root.overlay.v1.SubnetUsage.encode(message.usage, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.ipRange != null && Object.hasOwnProperty.call(message, "ipRange"))
+                    writer.uint32(18).string(message.ipRange);
+                if (message.runs != null && message.runs.length)
+                    for (let i = 0; i < message.runs.length; ++i)
+                        $root.overlay.v1.AddressRun.encode(message.runs[i], writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            SubnetMap.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.SubnetMap();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.usage = $root.overlay.v1.SubnetUsage.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.ipRange = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.runs && message.runs.length))
+                                message.runs = [];
+                            message.runs.push($root.overlay.v1.AddressRun.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            SubnetMap.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.SubnetMap)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.SubnetMap: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.SubnetMap();
+                if (object.usage != null) {
+                    if (!$util.isObject(object.usage))
+                        throw TypeError(".overlay.v1.SubnetMap.usage: object expected");
+                    message.usage = $root.overlay.v1.SubnetUsage.fromObject(object.usage, long + 1);
+                }
+                if (object.ipRange != null)
+                    message.ipRange = String(object.ipRange);
+                if (object.runs) {
+                    if (!Array.isArray(object.runs))
+                        throw TypeError(".overlay.v1.SubnetMap.runs: array expected");
+                    message.runs = [];
+                    for (let i = 0; i < object.runs.length; ++i) {
+                        if (!$util.isObject(object.runs[i]))
+                            throw TypeError(".overlay.v1.SubnetMap.runs: object expected");
+                        message.runs[i] = $root.overlay.v1.AddressRun.fromObject(object.runs[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            SubnetMap.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.runs = [];
+                if (options.defaults) {
+                    object.usage = null;
+                    object.ipRange = "";
+                }
+                if (message.usage != null && Object.hasOwnProperty.call(message, "usage"))
+                    object.usage = $root.overlay.v1.SubnetUsage.toObject(message.usage, options, q + 1);
+                if (message.ipRange != null && Object.hasOwnProperty.call(message, "ipRange"))
+                    object.ipRange = message.ipRange;
+                if (message.runs && message.runs.length) {
+                    object.runs = [];
+                    for (let j = 0; j < message.runs.length; ++j)
+                        object.runs[j] = $root.overlay.v1.AddressRun.toObject(message.runs[j], options, q + 1);
+                }
+                return object;
+            };
+
+            SubnetMap.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return SubnetMap;
+        })();
+
+        v1.AddressRun = (function() {
+
+            function AddressRun(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddressRun.prototype.first = "";
+            AddressRun.prototype.last = "";
+            AddressRun.prototype.state = 0;
+
+            AddressRun.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.first != null && Object.hasOwnProperty.call(message, "first"))
+                    writer.uint32(10).string(message.first);
+                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
+                    writer.uint32(18).string(message.last);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(24).int32(message.state);
+                return writer;
+            };
+
+            AddressRun.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AddressRun();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.first = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.last = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AddressRun.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AddressRun)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AddressRun: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AddressRun();
+                if (object.first != null)
+                    message.first = String(object.first);
+                if (object.last != null)
+                    message.last = String(object.last);
+                switch (object.state) {
+                default:
+                    if (typeof object.state === "number") {
+                        message.state = object.state;
+                        break;
+                    }
+                    break;
+                case "STATE_UNSPECIFIED":
+                case 0:
+                    message.state = 0;
+                    break;
+                case "USED":
+                case 1:
+                    message.state = 1;
+                    break;
+                case "GATEWAY":
+                case 2:
+                    message.state = 2;
+                    break;
+                case "AUXILIARY":
+                case 3:
+                    message.state = 3;
+                    break;
+                case "RESERVED":
+                case 4:
+                    message.state = 4;
+                    break;
+                case "QUARANTINED":
+                case 5:
+                    message.state = 5;
+                    break;
+                }
+                return message;
+            };
+
+            AddressRun.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.first = "";
+                    object.last = "";
+                    object.state = options.enums === String ? "STATE_UNSPECIFIED" : 0;
+                }
+                if (message.first != null && Object.hasOwnProperty.call(message, "first"))
+                    object.first = message.first;
+                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
+                    object.last = message.last;
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    object.state = options.enums === String ? $root.overlay.v1.AddressRun.State[message.state] === undefined ? message.state : $root.overlay.v1.AddressRun.State[message.state] : message.state;
+                return object;
+            };
+
+            AddressRun.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            AddressRun.State = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "STATE_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "USED"] = 1;
+                values[valuesById[2] = "GATEWAY"] = 2;
+                values[valuesById[3] = "AUXILIARY"] = 3;
+                values[valuesById[4] = "RESERVED"] = 4;
+                values[valuesById[5] = "QUARANTINED"] = 5;
+                return values;
+            })();
+
+            return AddressRun;
+        })();
+
+        v1.CheckIpamRequest = (function() {
+
+            function CheckIpamRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            CheckIpamRequest.prototype.network = "";
+
+            CheckIpamRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(10).string(message.network);
+                return writer;
+            };
+
+            CheckIpamRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.CheckIpamRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            CheckIpamRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.CheckIpamRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.CheckIpamRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.CheckIpamRequest();
+                if (object.network != null)
+                    message.network = String(object.network);
+                return message;
+            };
+
+            CheckIpamRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.network = "";
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                return object;
+            };
+
+            CheckIpamRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return CheckIpamRequest;
+        })();
+
+        v1.CheckIpamResponse = (function() {
+
+            function CheckIpamResponse(properties) {
+                this.findings = [];
+                this.nodesChecked = [];
+                this.nodesMissed = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            CheckIpamResponse.prototype.findings = $util.emptyArray;
+            CheckIpamResponse.prototype.networksChecked = 0;
+            CheckIpamResponse.prototype.addressesChecked = 0;
+            CheckIpamResponse.prototype.nodesChecked = $util.emptyArray;
+            CheckIpamResponse.prototype.nodesMissed = $util.emptyArray;
+
+            CheckIpamResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.findings != null && message.findings.length)
+                    for (let i = 0; i < message.findings.length; ++i)
+                        $root.overlay.v1.Finding.encode(message.findings[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.networksChecked != null && Object.hasOwnProperty.call(message, "networksChecked"))
+                    writer.uint32(16).uint32(message.networksChecked);
+                if (message.addressesChecked != null && Object.hasOwnProperty.call(message, "addressesChecked"))
+                    writer.uint32(24).uint32(message.addressesChecked);
+                if (message.nodesChecked != null && message.nodesChecked.length)
+                    for (let i = 0; i < message.nodesChecked.length; ++i)
+                        writer.uint32(34).string(message.nodesChecked[i]);
+                if (message.nodesMissed != null && message.nodesMissed.length)
+                    for (let i = 0; i < message.nodesMissed.length; ++i)
+                        writer.uint32(42).string(message.nodesMissed[i]);
+                return writer;
+            };
+
+            CheckIpamResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.CheckIpamResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.findings && message.findings.length))
+                                message.findings = [];
+                            message.findings.push($root.overlay.v1.Finding.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.networksChecked = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.addressesChecked = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.nodesChecked && message.nodesChecked.length))
+                                message.nodesChecked = [];
+                            message.nodesChecked.push(reader.string());
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.nodesMissed && message.nodesMissed.length))
+                                message.nodesMissed = [];
+                            message.nodesMissed.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            CheckIpamResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.CheckIpamResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.CheckIpamResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.CheckIpamResponse();
+                if (object.findings) {
+                    if (!Array.isArray(object.findings))
+                        throw TypeError(".overlay.v1.CheckIpamResponse.findings: array expected");
+                    message.findings = [];
+                    for (let i = 0; i < object.findings.length; ++i) {
+                        if (!$util.isObject(object.findings[i]))
+                            throw TypeError(".overlay.v1.CheckIpamResponse.findings: object expected");
+                        message.findings[i] = $root.overlay.v1.Finding.fromObject(object.findings[i], long + 1);
+                    }
+                }
+                if (object.networksChecked != null)
+                    message.networksChecked = object.networksChecked >>> 0;
+                if (object.addressesChecked != null)
+                    message.addressesChecked = object.addressesChecked >>> 0;
+                if (object.nodesChecked) {
+                    if (!Array.isArray(object.nodesChecked))
+                        throw TypeError(".overlay.v1.CheckIpamResponse.nodesChecked: array expected");
+                    message.nodesChecked = [];
+                    for (let i = 0; i < object.nodesChecked.length; ++i)
+                        message.nodesChecked[i] = String(object.nodesChecked[i]);
+                }
+                if (object.nodesMissed) {
+                    if (!Array.isArray(object.nodesMissed))
+                        throw TypeError(".overlay.v1.CheckIpamResponse.nodesMissed: array expected");
+                    message.nodesMissed = [];
+                    for (let i = 0; i < object.nodesMissed.length; ++i)
+                        message.nodesMissed[i] = String(object.nodesMissed[i]);
+                }
+                return message;
+            };
+
+            CheckIpamResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults) {
+                    object.findings = [];
+                    object.nodesChecked = [];
+                    object.nodesMissed = [];
+                }
+                if (options.defaults) {
+                    object.networksChecked = 0;
+                    object.addressesChecked = 0;
+                }
+                if (message.findings && message.findings.length) {
+                    object.findings = [];
+                    for (let j = 0; j < message.findings.length; ++j)
+                        object.findings[j] = $root.overlay.v1.Finding.toObject(message.findings[j], options, q + 1);
+                }
+                if (message.networksChecked != null && Object.hasOwnProperty.call(message, "networksChecked"))
+                    object.networksChecked = message.networksChecked;
+                if (message.addressesChecked != null && Object.hasOwnProperty.call(message, "addressesChecked"))
+                    object.addressesChecked = message.addressesChecked;
+                if (message.nodesChecked && message.nodesChecked.length) {
+                    object.nodesChecked = [];
+                    for (let j = 0; j < message.nodesChecked.length; ++j)
+                        object.nodesChecked[j] = message.nodesChecked[j];
+                }
+                if (message.nodesMissed && message.nodesMissed.length) {
+                    object.nodesMissed = [];
+                    for (let j = 0; j < message.nodesMissed.length; ++j)
+                        object.nodesMissed[j] = message.nodesMissed[j];
+                }
+                return object;
+            };
+
+            CheckIpamResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return CheckIpamResponse;
+        })();
+
+        v1.Finding = (function() {
+
+            function Finding(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Finding.prototype.kind = 0;
+            Finding.prototype.network = "";
+            Finding.prototype.subject = "";
+            Finding.prototype.endpointId = "";
+            Finding.prototype.node = "";
+            Finding.prototype.problem = "";
+            Finding.prototype.repair = "";
+
+            Finding.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    writer.uint32(8).int32(message.kind);
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(18).string(message.network);
+                if (message.subject != null && Object.hasOwnProperty.call(message, "subject"))
+                    writer.uint32(26).string(message.subject);
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    writer.uint32(34).string(message.endpointId);
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    writer.uint32(42).string(message.node);
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    writer.uint32(50).string(message.problem);
+                if (message.repair != null && Object.hasOwnProperty.call(message, "repair"))
+                    writer.uint32(58).string(message.repair);
+                return writer;
+            };
+
+            Finding.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Finding();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.kind = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.subject = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.endpointId = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.node = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.problem = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.repair = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Finding.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Finding)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Finding: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Finding();
+                switch (object.kind) {
+                default:
+                    if (typeof object.kind === "number") {
+                        message.kind = object.kind;
+                        break;
+                    }
+                    break;
+                case "KIND_UNSPECIFIED":
+                case 0:
+                    message.kind = 0;
+                    break;
+                case "OWNER_WITHOUT_ENDPOINT":
+                case 1:
+                    message.kind = 1;
+                    break;
+                case "ENDPOINT_WITHOUT_OWNER":
+                case 2:
+                    message.kind = 2;
+                    break;
+                case "DUPLICATE":
+                case 3:
+                    message.kind = 3;
+                    break;
+                case "UNOWNED_ON_LINK":
+                case 4:
+                    message.kind = 4;
+                    break;
+                case "RESERVED_WITHOUT_OWNER":
+                case 5:
+                    message.kind = 5;
+                    break;
+                case "LEFTOVER":
+                case 6:
+                    message.kind = 6;
+                    break;
+                }
+                if (object.network != null)
+                    message.network = String(object.network);
+                if (object.subject != null)
+                    message.subject = String(object.subject);
+                if (object.endpointId != null)
+                    message.endpointId = String(object.endpointId);
+                if (object.node != null)
+                    message.node = String(object.node);
+                if (object.problem != null)
+                    message.problem = String(object.problem);
+                if (object.repair != null)
+                    message.repair = String(object.repair);
+                return message;
+            };
+
+            Finding.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.kind = options.enums === String ? "KIND_UNSPECIFIED" : 0;
+                    object.network = "";
+                    object.subject = "";
+                    object.endpointId = "";
+                    object.node = "";
+                    object.problem = "";
+                    object.repair = "";
+                }
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    object.kind = options.enums === String ? $root.overlay.v1.Finding.Kind[message.kind] === undefined ? message.kind : $root.overlay.v1.Finding.Kind[message.kind] : message.kind;
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                if (message.subject != null && Object.hasOwnProperty.call(message, "subject"))
+                    object.subject = message.subject;
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    object.endpointId = message.endpointId;
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    object.node = message.node;
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    object.problem = message.problem;
+                if (message.repair != null && Object.hasOwnProperty.call(message, "repair"))
+                    object.repair = message.repair;
+                return object;
+            };
+
+            Finding.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            Finding.Kind = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "KIND_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "OWNER_WITHOUT_ENDPOINT"] = 1;
+                values[valuesById[2] = "ENDPOINT_WITHOUT_OWNER"] = 2;
+                values[valuesById[3] = "DUPLICATE"] = 3;
+                values[valuesById[4] = "UNOWNED_ON_LINK"] = 4;
+                values[valuesById[5] = "RESERVED_WITHOUT_OWNER"] = 5;
+                values[valuesById[6] = "LEFTOVER"] = 6;
+                return values;
+            })();
+
+            return Finding;
+        })();
+
+        v1.RepairIpamRequest = (function() {
+
+            function RepairIpamRequest(properties) {
+                this.findings = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RepairIpamRequest.prototype.findings = $util.emptyArray;
+
+            RepairIpamRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.findings != null && message.findings.length)
+                    for (let i = 0; i < message.findings.length; ++i)
+                        $root.overlay.v1.Finding.encode(message.findings[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            RepairIpamRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RepairIpamRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.findings && message.findings.length))
+                                message.findings = [];
+                            message.findings.push($root.overlay.v1.Finding.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RepairIpamRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RepairIpamRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RepairIpamRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RepairIpamRequest();
+                if (object.findings) {
+                    if (!Array.isArray(object.findings))
+                        throw TypeError(".overlay.v1.RepairIpamRequest.findings: array expected");
+                    message.findings = [];
+                    for (let i = 0; i < object.findings.length; ++i) {
+                        if (!$util.isObject(object.findings[i]))
+                            throw TypeError(".overlay.v1.RepairIpamRequest.findings: object expected");
+                        message.findings[i] = $root.overlay.v1.Finding.fromObject(object.findings[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            RepairIpamRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.findings = [];
+                if (message.findings && message.findings.length) {
+                    object.findings = [];
+                    for (let j = 0; j < message.findings.length; ++j)
+                        object.findings[j] = $root.overlay.v1.Finding.toObject(message.findings[j], options, q + 1);
+                }
+                return object;
+            };
+
+            RepairIpamRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RepairIpamRequest;
+        })();
+
+        v1.RepairIpamResponse = (function() {
+
+            function RepairIpamResponse(properties) {
+                this.outcomes = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RepairIpamResponse.prototype.outcomes = $util.emptyArray;
+
+            RepairIpamResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.outcomes != null && message.outcomes.length)
+                    for (let i = 0; i < message.outcomes.length; ++i)
+                        $root.overlay.v1.RepairOutcome.encode(message.outcomes[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            RepairIpamResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RepairIpamResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.outcomes && message.outcomes.length))
+                                message.outcomes = [];
+                            message.outcomes.push($root.overlay.v1.RepairOutcome.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RepairIpamResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RepairIpamResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RepairIpamResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RepairIpamResponse();
+                if (object.outcomes) {
+                    if (!Array.isArray(object.outcomes))
+                        throw TypeError(".overlay.v1.RepairIpamResponse.outcomes: array expected");
+                    message.outcomes = [];
+                    for (let i = 0; i < object.outcomes.length; ++i) {
+                        if (!$util.isObject(object.outcomes[i]))
+                            throw TypeError(".overlay.v1.RepairIpamResponse.outcomes: object expected");
+                        message.outcomes[i] = $root.overlay.v1.RepairOutcome.fromObject(object.outcomes[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            RepairIpamResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.outcomes = [];
+                if (message.outcomes && message.outcomes.length) {
+                    object.outcomes = [];
+                    for (let j = 0; j < message.outcomes.length; ++j)
+                        object.outcomes[j] = $root.overlay.v1.RepairOutcome.toObject(message.outcomes[j], options, q + 1);
+                }
+                return object;
+            };
+
+            RepairIpamResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RepairIpamResponse;
+        })();
+
+        v1.RepairOutcome = (function() {
+
+            function RepairOutcome(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RepairOutcome.prototype.state = 0;
+            RepairOutcome.prototype.problem = "";
+
+            RepairOutcome.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(8).int32(message.state);
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    writer.uint32(18).string(message.problem);
+                return writer;
+            };
+
+            RepairOutcome.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RepairOutcome();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.problem = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RepairOutcome.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RepairOutcome)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RepairOutcome: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RepairOutcome();
+                switch (object.state) {
+                default:
+                    if (typeof object.state === "number") {
+                        message.state = object.state;
+                        break;
+                    }
+                    break;
+                case "STATE_UNSPECIFIED":
+                case 0:
+                    message.state = 0;
+                    break;
+                case "REPAIRED":
+                case 1:
+                    message.state = 1;
+                    break;
+                case "GONE":
+                case 2:
+                    message.state = 2;
+                    break;
+                case "LEFT":
+                case 3:
+                    message.state = 3;
+                    break;
+                }
+                if (object.problem != null)
+                    message.problem = String(object.problem);
+                return message;
+            };
+
+            RepairOutcome.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.state = options.enums === String ? "STATE_UNSPECIFIED" : 0;
+                    object.problem = "";
+                }
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    object.state = options.enums === String ? $root.overlay.v1.RepairOutcome.State[message.state] === undefined ? message.state : $root.overlay.v1.RepairOutcome.State[message.state] : message.state;
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    object.problem = message.problem;
+                return object;
+            };
+
+            RepairOutcome.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            RepairOutcome.State = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "STATE_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "REPAIRED"] = 1;
+                values[valuesById[2] = "GONE"] = 2;
+                values[valuesById[3] = "LEFT"] = 3;
+                return values;
+            })();
+
+            return RepairOutcome;
+        })();
+
+        v1.ReleaseAddressRequest = (function() {
+
+            function ReleaseAddressRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ReleaseAddressRequest.prototype.network = "";
+            ReleaseAddressRequest.prototype.address = "";
+
+            ReleaseAddressRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(10).string(message.network);
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    writer.uint32(18).string(message.address);
+                return writer;
+            };
+
+            ReleaseAddressRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ReleaseAddressRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.address = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ReleaseAddressRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ReleaseAddressRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ReleaseAddressRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ReleaseAddressRequest();
+                if (object.network != null)
+                    message.network = String(object.network);
+                if (object.address != null)
+                    message.address = String(object.address);
+                return message;
+            };
+
+            ReleaseAddressRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.network = "";
+                    object.address = "";
+                }
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    object.address = message.address;
+                return object;
+            };
+
+            ReleaseAddressRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ReleaseAddressRequest;
+        })();
+
+        v1.ReleaseAddressResponse = (function() {
+
+            function ReleaseAddressResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ReleaseAddressResponse.prototype.was = "";
+
+            ReleaseAddressResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.was != null && Object.hasOwnProperty.call(message, "was"))
+                    writer.uint32(10).string(message.was);
+                return writer;
+            };
+
+            ReleaseAddressResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ReleaseAddressResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.was = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ReleaseAddressResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ReleaseAddressResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ReleaseAddressResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ReleaseAddressResponse();
+                if (object.was != null)
+                    message.was = String(object.was);
+                return message;
+            };
+
+            ReleaseAddressResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.was = "";
+                if (message.was != null && Object.hasOwnProperty.call(message, "was"))
+                    object.was = message.was;
+                return object;
+            };
+
+            ReleaseAddressResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ReleaseAddressResponse;
+        })();
+
+        v1.AddressHistoryRequest = (function() {
+
+            function AddressHistoryRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddressHistoryRequest.prototype.address = "";
+            AddressHistoryRequest.prototype.network = "";
+
+            AddressHistoryRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    writer.uint32(10).string(message.address);
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(18).string(message.network);
+                return writer;
+            };
+
+            AddressHistoryRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AddressHistoryRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.address = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AddressHistoryRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AddressHistoryRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AddressHistoryRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AddressHistoryRequest();
+                if (object.address != null)
+                    message.address = String(object.address);
+                if (object.network != null)
+                    message.network = String(object.network);
+                return message;
+            };
+
+            AddressHistoryRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.address = "";
+                    object.network = "";
+                }
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    object.address = message.address;
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                return object;
+            };
+
+            AddressHistoryRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AddressHistoryRequest;
+        })();
+
+        v1.AddressHistoryResponse = (function() {
+
+            function AddressHistoryResponse(properties) {
+                this.tenures = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddressHistoryResponse.prototype.tenures = $util.emptyArray;
+
+            AddressHistoryResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.tenures != null && message.tenures.length)
+                    for (let i = 0; i < message.tenures.length; ++i)
+                        $root.overlay.v1.AddressTenure.encode(message.tenures[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            AddressHistoryResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AddressHistoryResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.tenures && message.tenures.length))
+                                message.tenures = [];
+                            message.tenures.push($root.overlay.v1.AddressTenure.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AddressHistoryResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AddressHistoryResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AddressHistoryResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AddressHistoryResponse();
+                if (object.tenures) {
+                    if (!Array.isArray(object.tenures))
+                        throw TypeError(".overlay.v1.AddressHistoryResponse.tenures: array expected");
+                    message.tenures = [];
+                    for (let i = 0; i < object.tenures.length; ++i) {
+                        if (!$util.isObject(object.tenures[i]))
+                            throw TypeError(".overlay.v1.AddressHistoryResponse.tenures: object expected");
+                        message.tenures[i] = $root.overlay.v1.AddressTenure.fromObject(object.tenures[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            AddressHistoryResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.tenures = [];
+                if (message.tenures && message.tenures.length) {
+                    object.tenures = [];
+                    for (let j = 0; j < message.tenures.length; ++j)
+                        object.tenures[j] = $root.overlay.v1.AddressTenure.toObject(message.tenures[j], options, q + 1);
+                }
+                return object;
+            };
+
+            AddressHistoryResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AddressHistoryResponse;
+        })();
+
+        v1.AddressTenure = (function() {
+
+            function AddressTenure(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddressTenure.prototype.network = "";
+            AddressTenure.prototype.tenure = null;
+
+            AddressTenure.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(10).string(message.network);
+                if (message.tenure != null && Object.hasOwnProperty.call(message, "tenure"))
+                    $root.overlay.v1.Tenure.encode(message.tenure, writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            AddressTenure.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AddressTenure();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.tenure = $root.overlay.v1.Tenure.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AddressTenure.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AddressTenure)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AddressTenure: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AddressTenure();
+                if (object.network != null)
+                    message.network = String(object.network);
+                if (object.tenure != null) {
+                    if (!$util.isObject(object.tenure))
+                        throw TypeError(".overlay.v1.AddressTenure.tenure: object expected");
+                    message.tenure = $root.overlay.v1.Tenure.fromObject(object.tenure, long + 1);
+                }
+                return message;
+            };
+
+            AddressTenure.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.network = "";
+                    object.tenure = null;
+                }
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                if (message.tenure != null && Object.hasOwnProperty.call(message, "tenure"))
+                    object.tenure = $root.overlay.v1.Tenure.toObject(message.tenure, options, q + 1);
+                return object;
+            };
+
+            AddressTenure.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AddressTenure;
         })();
 
         v1.ListNodesRequest = (function() {
@@ -3359,6 +6033,7 @@ export const overlay = $root.overlay = (() => {
             Event.prototype.network = null;
             Event.prototype.endpoint = null;
             Event.prototype.node = null;
+            Event.prototype.message = "";
 
             let $oneOfFields;
 
@@ -3384,6 +6059,8 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.Endpoint.encode(message.endpoint, writer.uint32(34).fork(), q + 1).ldelim();
                 if (message.node != null && Object.hasOwnProperty.call(message, "node"))
                     $root.overlay.v1.Node.encode(message.node, writer.uint32(42).fork(), q + 1).ldelim();
+                if (message.message != null && Object.hasOwnProperty.call(message, "message"))
+                    writer.uint32(50).string(message.message);
                 return writer;
             };
 
@@ -3428,6 +6105,10 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 5: {
                             message.node = $root.overlay.v1.Node.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 6: {
+                            message.message = reader.string();
                             break;
                         }
                     default:
@@ -3486,6 +6167,14 @@ export const overlay = $root.overlay = (() => {
                 case 5:
                     message.action = 5;
                     break;
+                case "WARNED":
+                case 6:
+                    message.action = 6;
+                    break;
+                case "CLEARED":
+                case 7:
+                    message.action = 7;
+                    break;
                 }
                 if (object.network != null) {
                     if (!$util.isObject(object.network))
@@ -3502,6 +6191,8 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.Event.node: object expected");
                     message.node = $root.overlay.v1.Node.fromObject(object.node, long + 1);
                 }
+                if (object.message != null)
+                    message.message = String(object.message);
                 return message;
             };
 
@@ -3516,6 +6207,7 @@ export const overlay = $root.overlay = (() => {
                 if (options.defaults) {
                     object.time = "";
                     object.action = options.enums === String ? "ACTION_UNSPECIFIED" : 0;
+                    object.message = "";
                 }
                 if (message.time != null && Object.hasOwnProperty.call(message, "time"))
                     object.time = message.time;
@@ -3536,6 +6228,8 @@ export const overlay = $root.overlay = (() => {
                     if (options.oneofs)
                         object.object = "node";
                 }
+                if (message.message != null && Object.hasOwnProperty.call(message, "message"))
+                    object.message = message.message;
                 return object;
             };
 
@@ -3551,6 +6245,8 @@ export const overlay = $root.overlay = (() => {
                 values[valuesById[3] = "REMOVED"] = 3;
                 values[valuesById[4] = "LIVE"] = 4;
                 values[valuesById[5] = "LOST"] = 5;
+                values[valuesById[6] = "WARNED"] = 6;
+                values[valuesById[7] = "CLEARED"] = 7;
                 return values;
             })();
 
@@ -3634,6 +6330,7 @@ export const overlay = $root.overlay = (() => {
             function ClusterStatus(properties) {
                 this.controllers = [];
                 this.nodes = [];
+                this.warnings = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -3647,6 +6344,7 @@ export const overlay = $root.overlay = (() => {
             ClusterStatus.prototype.nodes = $util.emptyArray;
             ClusterStatus.prototype.networkCount = 0;
             ClusterStatus.prototype.endpointCount = 0;
+            ClusterStatus.prototype.warnings = $util.emptyArray;
 
             ClusterStatus.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -3671,6 +6369,9 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(48).uint32(message.networkCount);
                 if (message.endpointCount != null && Object.hasOwnProperty.call(message, "endpointCount"))
                     writer.uint32(56).uint32(message.endpointCount);
+                if (message.warnings != null && message.warnings.length)
+                    for (let i = 0; i < message.warnings.length; ++i)
+                        writer.uint32(66).string(message.warnings[i]);
                 return writer;
             };
 
@@ -3729,6 +6430,12 @@ export const overlay = $root.overlay = (() => {
                             message.endpointCount = reader.uint32();
                             break;
                         }
+                    case 8: {
+                            if (!(message.warnings && message.warnings.length))
+                                message.warnings = [];
+                            message.warnings.push(reader.string());
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -3785,6 +6492,13 @@ export const overlay = $root.overlay = (() => {
                     message.networkCount = object.networkCount >>> 0;
                 if (object.endpointCount != null)
                     message.endpointCount = object.endpointCount >>> 0;
+                if (object.warnings) {
+                    if (!Array.isArray(object.warnings))
+                        throw TypeError(".overlay.v1.ClusterStatus.warnings: array expected");
+                    message.warnings = [];
+                    for (let i = 0; i < object.warnings.length; ++i)
+                        message.warnings[i] = String(object.warnings[i]);
+                }
                 return message;
             };
 
@@ -3799,6 +6513,7 @@ export const overlay = $root.overlay = (() => {
                 if (options.arrays || options.defaults) {
                     object.controllers = [];
                     object.nodes = [];
+                    object.warnings = [];
                 }
                 if (options.defaults) {
                     object.clusterUid = "";
@@ -3827,6 +6542,11 @@ export const overlay = $root.overlay = (() => {
                     object.networkCount = message.networkCount;
                 if (message.endpointCount != null && Object.hasOwnProperty.call(message, "endpointCount"))
                     object.endpointCount = message.endpointCount;
+                if (message.warnings && message.warnings.length) {
+                    object.warnings = [];
+                    for (let j = 0; j < message.warnings.length; ++j)
+                        object.warnings[j] = message.warnings[j];
+                }
                 return object;
             };
 
@@ -4281,11 +7001,12 @@ export const overlay = $root.overlay = (() => {
             Question.prototype.applied = null;
             Question.prototype.attach = null;
             Question.prototype.detach = null;
+            Question.prototype.linkAddresses = null;
 
             let $oneOfFields;
 
             Object.defineProperty(Question.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach"]),
+                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "linkAddresses"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -4304,6 +7025,8 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.AttachRequest.encode(message.attach, writer.uint32(26).fork(), q + 1).ldelim();
                 if (message.detach != null && Object.hasOwnProperty.call(message, "detach"))
                     $root.overlay.v1.DetachRequest.encode(message.detach, writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.linkAddresses != null && Object.hasOwnProperty.call(message, "linkAddresses"))
+                    $root.overlay.v1.LinkAddressesQuestion.encode(message.linkAddresses, writer.uint32(42).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -4346,6 +7069,10 @@ export const overlay = $root.overlay = (() => {
                             message.detach = $root.overlay.v1.DetachRequest.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
+                    case 5: {
+                            message.linkAddresses = $root.overlay.v1.LinkAddressesQuestion.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -4386,6 +7113,11 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.Question.detach: object expected");
                     message.detach = $root.overlay.v1.DetachRequest.fromObject(object.detach, long + 1);
                 }
+                if (object.linkAddresses != null) {
+                    if (!$util.isObject(object.linkAddresses))
+                        throw TypeError(".overlay.v1.Question.linkAddresses: object expected");
+                    message.linkAddresses = $root.overlay.v1.LinkAddressesQuestion.fromObject(object.linkAddresses, long + 1);
+                }
                 return message;
             };
 
@@ -4416,6 +7148,11 @@ export const overlay = $root.overlay = (() => {
                     if (options.oneofs)
                         object.body = "detach";
                 }
+                if (message.linkAddresses != null && Object.hasOwnProperty.call(message, "linkAddresses")) {
+                    object.linkAddresses = $root.overlay.v1.LinkAddressesQuestion.toObject(message.linkAddresses, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "linkAddresses";
+                }
                 return object;
             };
 
@@ -4424,6 +7161,371 @@ export const overlay = $root.overlay = (() => {
             };
 
             return Question;
+        })();
+
+        v1.LinkAddressesQuestion = (function() {
+
+            function LinkAddressesQuestion(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            LinkAddressesQuestion.prototype.network = "";
+
+            LinkAddressesQuestion.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(10).string(message.network);
+                return writer;
+            };
+
+            LinkAddressesQuestion.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.LinkAddressesQuestion();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            LinkAddressesQuestion.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.LinkAddressesQuestion)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.LinkAddressesQuestion: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.LinkAddressesQuestion();
+                if (object.network != null)
+                    message.network = String(object.network);
+                return message;
+            };
+
+            LinkAddressesQuestion.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.network = "";
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                return object;
+            };
+
+            LinkAddressesQuestion.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return LinkAddressesQuestion;
+        })();
+
+        v1.LinkAddressesAnswer = (function() {
+
+            function LinkAddressesAnswer(properties) {
+                this.links = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            LinkAddressesAnswer.prototype.links = $util.emptyArray;
+
+            LinkAddressesAnswer.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.links != null && message.links.length)
+                    for (let i = 0; i < message.links.length; ++i)
+                        $root.overlay.v1.LinkAddresses.encode(message.links[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            LinkAddressesAnswer.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.LinkAddressesAnswer();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.links && message.links.length))
+                                message.links = [];
+                            message.links.push($root.overlay.v1.LinkAddresses.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            LinkAddressesAnswer.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.LinkAddressesAnswer)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.LinkAddressesAnswer: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.LinkAddressesAnswer();
+                if (object.links) {
+                    if (!Array.isArray(object.links))
+                        throw TypeError(".overlay.v1.LinkAddressesAnswer.links: array expected");
+                    message.links = [];
+                    for (let i = 0; i < object.links.length; ++i) {
+                        if (!$util.isObject(object.links[i]))
+                            throw TypeError(".overlay.v1.LinkAddressesAnswer.links: object expected");
+                        message.links[i] = $root.overlay.v1.LinkAddresses.fromObject(object.links[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            LinkAddressesAnswer.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.links = [];
+                if (message.links && message.links.length) {
+                    object.links = [];
+                    for (let j = 0; j < message.links.length; ++j)
+                        object.links[j] = $root.overlay.v1.LinkAddresses.toObject(message.links[j], options, q + 1);
+                }
+                return object;
+            };
+
+            LinkAddressesAnswer.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return LinkAddressesAnswer;
+        })();
+
+        v1.LinkAddresses = (function() {
+
+            function LinkAddresses(properties) {
+                this.addresses = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            LinkAddresses.prototype.network = "";
+            LinkAddresses.prototype.endpointId = "";
+            LinkAddresses.prototype.device = "";
+            LinkAddresses.prototype.addresses = $util.emptyArray;
+
+            LinkAddresses.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(10).string(message.network);
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    writer.uint32(18).string(message.endpointId);
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(26).string(message.device);
+                if (message.addresses != null && message.addresses.length)
+                    for (let i = 0; i < message.addresses.length; ++i)
+                        writer.uint32(34).string(message.addresses[i]);
+                return writer;
+            };
+
+            LinkAddresses.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.LinkAddresses();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.endpointId = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.addresses && message.addresses.length))
+                                message.addresses = [];
+                            message.addresses.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            LinkAddresses.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.LinkAddresses)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.LinkAddresses: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.LinkAddresses();
+                if (object.network != null)
+                    message.network = String(object.network);
+                if (object.endpointId != null)
+                    message.endpointId = String(object.endpointId);
+                if (object.device != null)
+                    message.device = String(object.device);
+                if (object.addresses) {
+                    if (!Array.isArray(object.addresses))
+                        throw TypeError(".overlay.v1.LinkAddresses.addresses: array expected");
+                    message.addresses = [];
+                    for (let i = 0; i < object.addresses.length; ++i)
+                        message.addresses[i] = String(object.addresses[i]);
+                }
+                return message;
+            };
+
+            LinkAddresses.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.addresses = [];
+                if (options.defaults) {
+                    object.network = "";
+                    object.endpointId = "";
+                    object.device = "";
+                }
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    object.endpointId = message.endpointId;
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    object.device = message.device;
+                if (message.addresses && message.addresses.length) {
+                    object.addresses = [];
+                    for (let j = 0; j < message.addresses.length; ++j)
+                        object.addresses[j] = message.addresses[j];
+                }
+                return object;
+            };
+
+            LinkAddresses.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return LinkAddresses;
         })();
 
         v1.AppliedQuestion = (function() {
@@ -4569,11 +7671,12 @@ export const overlay = $root.overlay = (() => {
             Answer.prototype.attach = null;
             Answer.prototype.detach = null;
             Answer.prototype.problem = null;
+            Answer.prototype.linkAddresses = null;
 
             let $oneOfFields;
 
             Object.defineProperty(Answer.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "problem"]),
+                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "problem", "linkAddresses"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -4594,6 +7697,8 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.DetachResponse.encode(message.detach, writer.uint32(34).fork(), q + 1).ldelim();
                 if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
                     $root.overlay.v1.Problem.encode(message.problem, writer.uint32(42).fork(), q + 1).ldelim();
+                if (message.linkAddresses != null && Object.hasOwnProperty.call(message, "linkAddresses"))
+                    $root.overlay.v1.LinkAddressesAnswer.encode(message.linkAddresses, writer.uint32(50).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -4638,6 +7743,10 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 5: {
                             message.problem = $root.overlay.v1.Problem.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 6: {
+                            message.linkAddresses = $root.overlay.v1.LinkAddressesAnswer.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -4685,6 +7794,11 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.Answer.problem: object expected");
                     message.problem = $root.overlay.v1.Problem.fromObject(object.problem, long + 1);
                 }
+                if (object.linkAddresses != null) {
+                    if (!$util.isObject(object.linkAddresses))
+                        throw TypeError(".overlay.v1.Answer.linkAddresses: object expected");
+                    message.linkAddresses = $root.overlay.v1.LinkAddressesAnswer.fromObject(object.linkAddresses, long + 1);
+                }
                 return message;
             };
 
@@ -4719,6 +7833,11 @@ export const overlay = $root.overlay = (() => {
                     object.problem = $root.overlay.v1.Problem.toObject(message.problem, options, q + 1);
                     if (options.oneofs)
                         object.body = "problem";
+                }
+                if (message.linkAddresses != null && Object.hasOwnProperty.call(message, "linkAddresses")) {
+                    object.linkAddresses = $root.overlay.v1.LinkAddressesAnswer.toObject(message.linkAddresses, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "linkAddresses";
                 }
                 return object;
             };
@@ -5093,6 +8212,10 @@ export const overlay = $root.overlay = (() => {
             Network.prototype.options = $util.emptyObject;
             Network.prototype.state = 0;
             Network.prototype.createdAt = "";
+            Network.prototype.internal = false;
+            Network.prototype.multicast = false;
+            Network.prototype.eager = false;
+            Network.prototype.allowOverlap = false;
             Network.prototype.status = null;
 
             Network.encode = function encode(message, writer, q) {
@@ -5123,6 +8246,14 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(64).int32(message.state);
                 if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
                     writer.uint32(74).string(message.createdAt);
+                if (message.internal != null && Object.hasOwnProperty.call(message, "internal"))
+                    writer.uint32(80).bool(message.internal);
+                if (message.multicast != null && Object.hasOwnProperty.call(message, "multicast"))
+                    writer.uint32(88).bool(message.multicast);
+                if (message.eager != null && Object.hasOwnProperty.call(message, "eager"))
+                    writer.uint32(96).bool(message.eager);
+                if (message.allowOverlap != null && Object.hasOwnProperty.call(message, "allowOverlap"))
+                    writer.uint32(104).bool(message.allowOverlap);
                 if (message.status != null && Object.hasOwnProperty.call(message, "status"))
                     $root.overlay.v1.NetworkStatus.encode(message.status, writer.uint32(122).fork(), q + 1).ldelim();
                 return writer;
@@ -5243,6 +8374,22 @@ export const overlay = $root.overlay = (() => {
                             message.createdAt = reader.string();
                             break;
                         }
+                    case 10: {
+                            message.internal = reader.bool();
+                            break;
+                        }
+                    case 11: {
+                            message.multicast = reader.bool();
+                            break;
+                        }
+                    case 12: {
+                            message.eager = reader.bool();
+                            break;
+                        }
+                    case 13: {
+                            message.allowOverlap = reader.bool();
+                            break;
+                        }
                     case 15: {
                             message.status = $root.overlay.v1.NetworkStatus.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
@@ -5326,6 +8473,14 @@ export const overlay = $root.overlay = (() => {
                 }
                 if (object.createdAt != null)
                     message.createdAt = String(object.createdAt);
+                if (object.internal != null)
+                    message.internal = Boolean(object.internal);
+                if (object.multicast != null)
+                    message.multicast = Boolean(object.multicast);
+                if (object.eager != null)
+                    message.eager = Boolean(object.eager);
+                if (object.allowOverlap != null)
+                    message.allowOverlap = Boolean(object.allowOverlap);
                 if (object.status != null) {
                     if (!$util.isObject(object.status))
                         throw TypeError(".overlay.v1.Network.status: object expected");
@@ -5355,6 +8510,10 @@ export const overlay = $root.overlay = (() => {
                     object.mtu = 0;
                     object.state = options.enums === String ? "STATE_UNSPECIFIED" : 0;
                     object.createdAt = "";
+                    object.internal = false;
+                    object.multicast = false;
+                    object.eager = false;
+                    object.allowOverlap = false;
                     object.status = null;
                 }
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
@@ -5391,6 +8550,14 @@ export const overlay = $root.overlay = (() => {
                     object.state = options.enums === String ? $root.overlay.v1.Network.State[message.state] === undefined ? message.state : $root.overlay.v1.Network.State[message.state] : message.state;
                 if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
                     object.createdAt = message.createdAt;
+                if (message.internal != null && Object.hasOwnProperty.call(message, "internal"))
+                    object.internal = message.internal;
+                if (message.multicast != null && Object.hasOwnProperty.call(message, "multicast"))
+                    object.multicast = message.multicast;
+                if (message.eager != null && Object.hasOwnProperty.call(message, "eager"))
+                    object.eager = message.eager;
+                if (message.allowOverlap != null && Object.hasOwnProperty.call(message, "allowOverlap"))
+                    object.allowOverlap = message.allowOverlap;
                 if (message.status != null && Object.hasOwnProperty.call(message, "status"))
                     object.status = $root.overlay.v1.NetworkStatus.toObject(message.status, options, q + 1);
                 return object;
@@ -5413,6 +8580,7 @@ export const overlay = $root.overlay = (() => {
         v1.Subnet = (function() {
 
             function Subnet(properties) {
+                this.auxAddresses = {};
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -5421,6 +8589,8 @@ export const overlay = $root.overlay = (() => {
 
             Subnet.prototype.cidr = "";
             Subnet.prototype.gateway = "";
+            Subnet.prototype.ipRange = "";
+            Subnet.prototype.auxAddresses = $util.emptyObject;
 
             Subnet.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -5433,6 +8603,11 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(10).string(message.cidr);
                 if (message.gateway != null && Object.hasOwnProperty.call(message, "gateway"))
                     writer.uint32(18).string(message.gateway);
+                if (message.ipRange != null && Object.hasOwnProperty.call(message, "ipRange"))
+                    writer.uint32(26).string(message.ipRange);
+                if (message.auxAddresses != null && Object.hasOwnProperty.call(message, "auxAddresses"))
+                    for (let keys = Object.keys(message.auxAddresses), i = 0; i < keys.length; ++i)
+                        writer.uint32(34).fork().uint32(10).string(keys[i]).uint32(18).string(message.auxAddresses[keys[i]]).ldelim();
                 return writer;
             };
 
@@ -5443,7 +8618,7 @@ export const overlay = $root.overlay = (() => {
                     long = 0;
                 if (long > $Reader.recursionLimit)
                     throw Error("maximum nesting depth exceeded");
-                let end, message;
+                let end, message, key, value;
                 if (length === undefined)
                     end = reader.len;
                 else {
@@ -5465,6 +8640,41 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 2: {
                             message.gateway = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.ipRange = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            if (message.auxAddresses === $util.emptyObject)
+                                message.auxAddresses = {};
+                            let end2 = reader.uint32() + reader.pos;
+                            if (end2 > reader.len)
+                                throw RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = "";
+                            while (reader.pos < end2) {
+                                let tag2 = reader.uint32();
+                                switch (tag2 >>> 3) {
+                                case 1:
+                                    key = reader.string();
+                                    break;
+                                case 2:
+                                    value = reader.string();
+                                    break;
+                                default:
+                                    reader.skipType(tag2 & 7, long);
+                                    break;
+                                }
+                            }
+                            if (reader.pos !== end2)
+                                throw RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.auxAddresses, key);
+                            message.auxAddresses[key] = value;
                             break;
                         }
                     default:
@@ -5494,6 +8704,18 @@ export const overlay = $root.overlay = (() => {
                     message.cidr = String(object.cidr);
                 if (object.gateway != null)
                     message.gateway = String(object.gateway);
+                if (object.ipRange != null)
+                    message.ipRange = String(object.ipRange);
+                if (object.auxAddresses) {
+                    if (!$util.isObject(object.auxAddresses))
+                        throw TypeError(".overlay.v1.Subnet.auxAddresses: object expected");
+                    message.auxAddresses = {};
+                    for (let keys = Object.keys(object.auxAddresses), i = 0; i < keys.length; ++i) {
+                        if (keys[i] === "__proto__")
+                            $util.makeProp(message.auxAddresses, keys[i]);
+                        message.auxAddresses[keys[i]] = String(object.auxAddresses[keys[i]]);
+                    }
+                }
                 return message;
             };
 
@@ -5505,14 +8727,28 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
+                if (options.objects || options.defaults)
+                    object.auxAddresses = {};
                 if (options.defaults) {
                     object.cidr = "";
                     object.gateway = "";
+                    object.ipRange = "";
                 }
                 if (message.cidr != null && Object.hasOwnProperty.call(message, "cidr"))
                     object.cidr = message.cidr;
                 if (message.gateway != null && Object.hasOwnProperty.call(message, "gateway"))
                     object.gateway = message.gateway;
+                if (message.ipRange != null && Object.hasOwnProperty.call(message, "ipRange"))
+                    object.ipRange = message.ipRange;
+                let keys2;
+                if (message.auxAddresses && (keys2 = Object.keys(message.auxAddresses)).length) {
+                    object.auxAddresses = {};
+                    for (let j = 0; j < keys2.length; ++j) {
+                        if (keys2[j] === "__proto__")
+                            $util.makeProp(object.auxAddresses, keys2[j]);
+                        object.auxAddresses[keys2[j]] = message.auxAddresses[keys2[j]];
+                    }
+                }
                 return object;
             };
 
@@ -5528,6 +8764,8 @@ export const overlay = $root.overlay = (() => {
             function NetworkStatus(properties) {
                 this.nodes = [];
                 this.endpoints = [];
+                this.usage = [];
+                this.warnings = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -5537,6 +8775,8 @@ export const overlay = $root.overlay = (() => {
             NetworkStatus.prototype.endpointCount = 0;
             NetworkStatus.prototype.nodes = $util.emptyArray;
             NetworkStatus.prototype.endpoints = $util.emptyArray;
+            NetworkStatus.prototype.usage = $util.emptyArray;
+            NetworkStatus.prototype.warnings = $util.emptyArray;
 
             NetworkStatus.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -5553,6 +8793,12 @@ export const overlay = $root.overlay = (() => {
                 if (message.endpoints != null && message.endpoints.length)
                     for (let i = 0; i < message.endpoints.length; ++i)
                         $root.overlay.v1.Endpoint.encode(message.endpoints[i], writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.usage != null && message.usage.length)
+                    for (let i = 0; i < message.usage.length; ++i)
+                        $root.overlay.v1.SubnetUsage.encode(message.usage[i], writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.warnings != null && message.warnings.length)
+                    for (let i = 0; i < message.warnings.length; ++i)
+                        writer.uint32(42).string(message.warnings[i]);
                 return writer;
             };
 
@@ -5593,6 +8839,18 @@ export const overlay = $root.overlay = (() => {
                             if (!(message.endpoints && message.endpoints.length))
                                 message.endpoints = [];
                             message.endpoints.push($root.overlay.v1.Endpoint.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.usage && message.usage.length))
+                                message.usage = [];
+                            message.usage.push($root.overlay.v1.SubnetUsage.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.warnings && message.warnings.length))
+                                message.warnings = [];
+                            message.warnings.push(reader.string());
                             break;
                         }
                     default:
@@ -5637,6 +8895,23 @@ export const overlay = $root.overlay = (() => {
                         message.endpoints[i] = $root.overlay.v1.Endpoint.fromObject(object.endpoints[i], long + 1);
                     }
                 }
+                if (object.usage) {
+                    if (!Array.isArray(object.usage))
+                        throw TypeError(".overlay.v1.NetworkStatus.usage: array expected");
+                    message.usage = [];
+                    for (let i = 0; i < object.usage.length; ++i) {
+                        if (!$util.isObject(object.usage[i]))
+                            throw TypeError(".overlay.v1.NetworkStatus.usage: object expected");
+                        message.usage[i] = $root.overlay.v1.SubnetUsage.fromObject(object.usage[i], long + 1);
+                    }
+                }
+                if (object.warnings) {
+                    if (!Array.isArray(object.warnings))
+                        throw TypeError(".overlay.v1.NetworkStatus.warnings: array expected");
+                    message.warnings = [];
+                    for (let i = 0; i < object.warnings.length; ++i)
+                        message.warnings[i] = String(object.warnings[i]);
+                }
                 return message;
             };
 
@@ -5651,6 +8926,8 @@ export const overlay = $root.overlay = (() => {
                 if (options.arrays || options.defaults) {
                     object.nodes = [];
                     object.endpoints = [];
+                    object.usage = [];
+                    object.warnings = [];
                 }
                 if (options.defaults)
                     object.endpointCount = 0;
@@ -5666,6 +8943,16 @@ export const overlay = $root.overlay = (() => {
                     for (let j = 0; j < message.endpoints.length; ++j)
                         object.endpoints[j] = $root.overlay.v1.Endpoint.toObject(message.endpoints[j], options, q + 1);
                 }
+                if (message.usage && message.usage.length) {
+                    object.usage = [];
+                    for (let j = 0; j < message.usage.length; ++j)
+                        object.usage[j] = $root.overlay.v1.SubnetUsage.toObject(message.usage[j], options, q + 1);
+                }
+                if (message.warnings && message.warnings.length) {
+                    object.warnings = [];
+                    for (let j = 0; j < message.warnings.length; ++j)
+                        object.warnings[j] = message.warnings[j];
+                }
                 return object;
             };
 
@@ -5674,6 +8961,179 @@ export const overlay = $root.overlay = (() => {
             };
 
             return NetworkStatus;
+        })();
+
+        v1.SubnetUsage = (function() {
+
+            function SubnetUsage(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SubnetUsage.prototype.cidr = "";
+            SubnetUsage.prototype.used = 0;
+            SubnetUsage.prototype.reserved = 0;
+            SubnetUsage.prototype.quarantined = 0;
+            SubnetUsage.prototype.free = "";
+            SubnetUsage.prototype.freeInRange = "";
+            SubnetUsage.prototype.percentUsed = 0;
+
+            SubnetUsage.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.cidr != null && Object.hasOwnProperty.call(message, "cidr"))
+                    writer.uint32(10).string(message.cidr);
+                if (message.used != null && Object.hasOwnProperty.call(message, "used"))
+                    writer.uint32(16).uint32(message.used);
+                if (message.reserved != null && Object.hasOwnProperty.call(message, "reserved"))
+                    writer.uint32(24).uint32(message.reserved);
+                if (message.quarantined != null && Object.hasOwnProperty.call(message, "quarantined"))
+                    writer.uint32(32).uint32(message.quarantined);
+                if (message.free != null && Object.hasOwnProperty.call(message, "free"))
+                    writer.uint32(42).string(message.free);
+                if (message.freeInRange != null && Object.hasOwnProperty.call(message, "freeInRange"))
+                    writer.uint32(50).string(message.freeInRange);
+                if (message.percentUsed != null && Object.hasOwnProperty.call(message, "percentUsed"))
+                    writer.uint32(57).double(message.percentUsed);
+                return writer;
+            };
+
+            SubnetUsage.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.SubnetUsage();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.cidr = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.used = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.reserved = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.quarantined = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.free = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.freeInRange = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.percentUsed = reader.double();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            SubnetUsage.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.SubnetUsage)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.SubnetUsage: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.SubnetUsage();
+                if (object.cidr != null)
+                    message.cidr = String(object.cidr);
+                if (object.used != null)
+                    message.used = object.used >>> 0;
+                if (object.reserved != null)
+                    message.reserved = object.reserved >>> 0;
+                if (object.quarantined != null)
+                    message.quarantined = object.quarantined >>> 0;
+                if (object.free != null)
+                    message.free = String(object.free);
+                if (object.freeInRange != null)
+                    message.freeInRange = String(object.freeInRange);
+                if (object.percentUsed != null)
+                    message.percentUsed = Number(object.percentUsed);
+                return message;
+            };
+
+            SubnetUsage.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.cidr = "";
+                    object.used = 0;
+                    object.reserved = 0;
+                    object.quarantined = 0;
+                    object.free = "";
+                    object.freeInRange = "";
+                    object.percentUsed = 0;
+                }
+                if (message.cidr != null && Object.hasOwnProperty.call(message, "cidr"))
+                    object.cidr = message.cidr;
+                if (message.used != null && Object.hasOwnProperty.call(message, "used"))
+                    object.used = message.used;
+                if (message.reserved != null && Object.hasOwnProperty.call(message, "reserved"))
+                    object.reserved = message.reserved;
+                if (message.quarantined != null && Object.hasOwnProperty.call(message, "quarantined"))
+                    object.quarantined = message.quarantined;
+                if (message.free != null && Object.hasOwnProperty.call(message, "free"))
+                    object.free = message.free;
+                if (message.freeInRange != null && Object.hasOwnProperty.call(message, "freeInRange"))
+                    object.freeInRange = message.freeInRange;
+                if (message.percentUsed != null && Object.hasOwnProperty.call(message, "percentUsed"))
+                    object.percentUsed = options.json && !isFinite(message.percentUsed) ? String(message.percentUsed) : message.percentUsed;
+                return object;
+            };
+
+            SubnetUsage.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return SubnetUsage;
         })();
 
         v1.AddressOwner = (function() {
@@ -5996,6 +9456,7 @@ export const overlay = $root.overlay = (() => {
             Endpoint.prototype.sandbox = null;
             Endpoint.prototype.labels = $util.emptyObject;
             Endpoint.prototype.createdAt = "";
+            Endpoint.prototype.gwPriority = 0;
 
             Endpoint.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6028,6 +9489,8 @@ export const overlay = $root.overlay = (() => {
                         writer.uint32(82).fork().uint32(10).string(keys[i]).uint32(18).string(message.labels[keys[i]]).ldelim();
                 if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
                     writer.uint32(90).string(message.createdAt);
+                if (message.gwPriority != null && Object.hasOwnProperty.call(message, "gwPriority"))
+                    writer.uint32(96).sint32(message.gwPriority);
                 return writer;
             };
 
@@ -6127,6 +9590,10 @@ export const overlay = $root.overlay = (() => {
                             message.createdAt = reader.string();
                             break;
                         }
+                    case 12: {
+                            message.gwPriority = reader.sint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -6188,6 +9655,8 @@ export const overlay = $root.overlay = (() => {
                 }
                 if (object.createdAt != null)
                     message.createdAt = String(object.createdAt);
+                if (object.gwPriority != null)
+                    message.gwPriority = object.gwPriority | 0;
                 return message;
             };
 
@@ -6213,6 +9682,7 @@ export const overlay = $root.overlay = (() => {
                     object.ifname = "";
                     object.sandbox = null;
                     object.createdAt = "";
+                    object.gwPriority = 0;
                 }
                 if (message.id != null && Object.hasOwnProperty.call(message, "id"))
                     object.id = message.id;
@@ -6246,6 +9716,8 @@ export const overlay = $root.overlay = (() => {
                 }
                 if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
                     object.createdAt = message.createdAt;
+                if (message.gwPriority != null && Object.hasOwnProperty.call(message, "gwPriority"))
+                    object.gwPriority = message.gwPriority;
                 return object;
             };
 
@@ -6254,6 +9726,519 @@ export const overlay = $root.overlay = (() => {
             };
 
             return Endpoint;
+        })();
+
+        v1.Tenure = (function() {
+
+            function Tenure(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Tenure.prototype.address = "";
+            Tenure.prototype.endpointId = "";
+            Tenure.prototype.name = "";
+            Tenure.prototype.node = "";
+            Tenure.prototype.mac = "";
+            Tenure.prototype.claimedAt = "";
+            Tenure.prototype.releasedAt = "";
+            Tenure.prototype.end = 0;
+
+            Tenure.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    writer.uint32(10).string(message.address);
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    writer.uint32(18).string(message.endpointId);
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(26).string(message.name);
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    writer.uint32(34).string(message.node);
+                if (message.mac != null && Object.hasOwnProperty.call(message, "mac"))
+                    writer.uint32(42).string(message.mac);
+                if (message.claimedAt != null && Object.hasOwnProperty.call(message, "claimedAt"))
+                    writer.uint32(50).string(message.claimedAt);
+                if (message.releasedAt != null && Object.hasOwnProperty.call(message, "releasedAt"))
+                    writer.uint32(58).string(message.releasedAt);
+                if (message.end != null && Object.hasOwnProperty.call(message, "end"))
+                    writer.uint32(64).int32(message.end);
+                return writer;
+            };
+
+            Tenure.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Tenure();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.address = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.endpointId = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.node = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.mac = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.claimedAt = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.releasedAt = reader.string();
+                            break;
+                        }
+                    case 8: {
+                            message.end = reader.int32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Tenure.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Tenure)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Tenure: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Tenure();
+                if (object.address != null)
+                    message.address = String(object.address);
+                if (object.endpointId != null)
+                    message.endpointId = String(object.endpointId);
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.node != null)
+                    message.node = String(object.node);
+                if (object.mac != null)
+                    message.mac = String(object.mac);
+                if (object.claimedAt != null)
+                    message.claimedAt = String(object.claimedAt);
+                if (object.releasedAt != null)
+                    message.releasedAt = String(object.releasedAt);
+                switch (object.end) {
+                default:
+                    if (typeof object.end === "number") {
+                        message.end = object.end;
+                        break;
+                    }
+                    break;
+                case "END_UNSPECIFIED":
+                case 0:
+                    message.end = 0;
+                    break;
+                case "DETACHED":
+                case 1:
+                    message.end = 1;
+                    break;
+                case "EVICTED":
+                case 2:
+                    message.end = 2;
+                    break;
+                case "REPAIRED":
+                case 3:
+                    message.end = 3;
+                    break;
+                }
+                return message;
+            };
+
+            Tenure.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.address = "";
+                    object.endpointId = "";
+                    object.name = "";
+                    object.node = "";
+                    object.mac = "";
+                    object.claimedAt = "";
+                    object.releasedAt = "";
+                    object.end = options.enums === String ? "END_UNSPECIFIED" : 0;
+                }
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    object.address = message.address;
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    object.endpointId = message.endpointId;
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    object.node = message.node;
+                if (message.mac != null && Object.hasOwnProperty.call(message, "mac"))
+                    object.mac = message.mac;
+                if (message.claimedAt != null && Object.hasOwnProperty.call(message, "claimedAt"))
+                    object.claimedAt = message.claimedAt;
+                if (message.releasedAt != null && Object.hasOwnProperty.call(message, "releasedAt"))
+                    object.releasedAt = message.releasedAt;
+                if (message.end != null && Object.hasOwnProperty.call(message, "end"))
+                    object.end = options.enums === String ? $root.overlay.v1.Tenure.End[message.end] === undefined ? message.end : $root.overlay.v1.Tenure.End[message.end] : message.end;
+                return object;
+            };
+
+            Tenure.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            Tenure.End = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "END_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "DETACHED"] = 1;
+                values[valuesById[2] = "EVICTED"] = 2;
+                values[valuesById[3] = "REPAIRED"] = 3;
+                return values;
+            })();
+
+            return Tenure;
+        })();
+
+        v1.HostRoutes = (function() {
+
+            function HostRoutes(properties) {
+                this.routes = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            HostRoutes.prototype.routes = $util.emptyArray;
+            HostRoutes.prototype.truncated = false;
+            HostRoutes.prototype.updatedAt = "";
+
+            HostRoutes.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.routes != null && message.routes.length)
+                    for (let i = 0; i < message.routes.length; ++i)
+                        $root.overlay.v1.HostRoute.encode(message.routes[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.truncated != null && Object.hasOwnProperty.call(message, "truncated"))
+                    writer.uint32(16).bool(message.truncated);
+                if (message.updatedAt != null && Object.hasOwnProperty.call(message, "updatedAt"))
+                    writer.uint32(26).string(message.updatedAt);
+                return writer;
+            };
+
+            HostRoutes.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.HostRoutes();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.routes && message.routes.length))
+                                message.routes = [];
+                            message.routes.push($root.overlay.v1.HostRoute.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.truncated = reader.bool();
+                            break;
+                        }
+                    case 3: {
+                            message.updatedAt = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            HostRoutes.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.HostRoutes)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.HostRoutes: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.HostRoutes();
+                if (object.routes) {
+                    if (!Array.isArray(object.routes))
+                        throw TypeError(".overlay.v1.HostRoutes.routes: array expected");
+                    message.routes = [];
+                    for (let i = 0; i < object.routes.length; ++i) {
+                        if (!$util.isObject(object.routes[i]))
+                            throw TypeError(".overlay.v1.HostRoutes.routes: object expected");
+                        message.routes[i] = $root.overlay.v1.HostRoute.fromObject(object.routes[i], long + 1);
+                    }
+                }
+                if (object.truncated != null)
+                    message.truncated = Boolean(object.truncated);
+                if (object.updatedAt != null)
+                    message.updatedAt = String(object.updatedAt);
+                return message;
+            };
+
+            HostRoutes.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.routes = [];
+                if (options.defaults) {
+                    object.truncated = false;
+                    object.updatedAt = "";
+                }
+                if (message.routes && message.routes.length) {
+                    object.routes = [];
+                    for (let j = 0; j < message.routes.length; ++j)
+                        object.routes[j] = $root.overlay.v1.HostRoute.toObject(message.routes[j], options, q + 1);
+                }
+                if (message.truncated != null && Object.hasOwnProperty.call(message, "truncated"))
+                    object.truncated = message.truncated;
+                if (message.updatedAt != null && Object.hasOwnProperty.call(message, "updatedAt"))
+                    object.updatedAt = message.updatedAt;
+                return object;
+            };
+
+            HostRoutes.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return HostRoutes;
+        })();
+
+        v1.HostRoute = (function() {
+
+            function HostRoute(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            HostRoute.prototype.kind = 0;
+            HostRoute.prototype.cidr = "";
+            HostRoute.prototype.via = "";
+
+            HostRoute.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    writer.uint32(8).int32(message.kind);
+                if (message.cidr != null && Object.hasOwnProperty.call(message, "cidr"))
+                    writer.uint32(18).string(message.cidr);
+                if (message.via != null && Object.hasOwnProperty.call(message, "via"))
+                    writer.uint32(26).string(message.via);
+                return writer;
+            };
+
+            HostRoute.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.HostRoute();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.kind = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.cidr = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.via = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            HostRoute.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.HostRoute)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.HostRoute: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.HostRoute();
+                switch (object.kind) {
+                default:
+                    if (typeof object.kind === "number") {
+                        message.kind = object.kind;
+                        break;
+                    }
+                    break;
+                case "KIND_UNSPECIFIED":
+                case 0:
+                    message.kind = 0;
+                    break;
+                case "ROUTE":
+                case 1:
+                    message.kind = 1;
+                    break;
+                case "ADDRESS":
+                case 2:
+                    message.kind = 2;
+                    break;
+                case "RESOLVER":
+                case 3:
+                    message.kind = 3;
+                    break;
+                }
+                if (object.cidr != null)
+                    message.cidr = String(object.cidr);
+                if (object.via != null)
+                    message.via = String(object.via);
+                return message;
+            };
+
+            HostRoute.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.kind = options.enums === String ? "KIND_UNSPECIFIED" : 0;
+                    object.cidr = "";
+                    object.via = "";
+                }
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    object.kind = options.enums === String ? $root.overlay.v1.HostRoute.Kind[message.kind] === undefined ? message.kind : $root.overlay.v1.HostRoute.Kind[message.kind] : message.kind;
+                if (message.cidr != null && Object.hasOwnProperty.call(message, "cidr"))
+                    object.cidr = message.cidr;
+                if (message.via != null && Object.hasOwnProperty.call(message, "via"))
+                    object.via = message.via;
+                return object;
+            };
+
+            HostRoute.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            HostRoute.Kind = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "KIND_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "ROUTE"] = 1;
+                values[valuesById[2] = "ADDRESS"] = 2;
+                values[valuesById[3] = "RESOLVER"] = 3;
+                return values;
+            })();
+
+            return HostRoute;
         })();
 
         v1.Sandbox = (function() {

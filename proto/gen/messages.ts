@@ -10,6 +10,26 @@ function codec(name: string) {
   return found
 }
 
+export interface AddressHistoryRequest {
+  address: string
+  /** Empty: in all networks. */
+  network: string
+}
+
+export const AddressHistoryRequest: MessageType<AddressHistoryRequest> = message(
+  'overlay.v1.AddressHistoryRequest',
+  codec('AddressHistoryRequest'),
+)
+
+export interface AddressHistoryResponse {
+  tenures: AddressTenure[]
+}
+
+export const AddressHistoryResponse: MessageType<AddressHistoryResponse> = message(
+  'overlay.v1.AddressHistoryResponse',
+  codec('AddressHistoryResponse'),
+)
+
 export type AddressOwnerKind = 'KIND_UNSPECIFIED' | 'ENDPOINT' | 'GATEWAY' | 'AUXILIARY' | 'RESERVATION'
 
 /** Who owns an address. Key `addresses/<network>/<address>`. */
@@ -26,6 +46,24 @@ export interface AddressOwner {
 }
 
 export const AddressOwner: MessageType<AddressOwner> = message('overlay.v1.AddressOwner', codec('AddressOwner'))
+
+export type AddressRunState = 'STATE_UNSPECIFIED' | 'USED' | 'GATEWAY' | 'AUXILIARY' | 'RESERVED' | 'QUARANTINED'
+
+/** Neighbouring addresses of one state. */
+export interface AddressRun {
+  first: string
+  last: string
+  state: AddressRunState
+}
+
+export const AddressRun: MessageType<AddressRun> = message('overlay.v1.AddressRun', codec('AddressRun'))
+
+export interface AddressTenure {
+  network: string
+  tenure: Tenure | null
+}
+
+export const AddressTenure: MessageType<AddressTenure> = message('overlay.v1.AddressTenure', codec('AddressTenure'))
 
 export interface AgentMessage {
   /** First, and once. */
@@ -64,6 +102,7 @@ export interface Answer {
   attach?: AttachResponse
   detach?: DetachResponse
   problem?: Problem
+  linkAddresses?: LinkAddressesAnswer
 }
 
 export const Answer: MessageType<Answer> = message('overlay.v1.Answer', codec('Answer'))
@@ -96,13 +135,17 @@ export interface AttachRequest {
   netns?: string
   /** A process that lives in the namespace. */
   pid?: number
-  /** The interface's name inside; empty: eth0. */
+  /** The interface's name inside; empty: the first of eth0, eth1… that is free. */
   ifname: string
   /** The endpoint's name, unique within the network, if given. */
   name: string
   /** Addresses asked for; families not given are chosen. */
   addresses: string[]
   labels: { [key: string]: string }
+  /** Empty: derived from the endpoint's id. */
+  mac: string
+  /** From -500 to 500. See Endpoint.gw_priority. */
+  gwPriority: number
 }
 
 export const AttachRequest: MessageType<AttachRequest> = message('overlay.v1.AttachRequest', codec('AttachRequest'))
@@ -114,6 +157,31 @@ export interface AttachResponse {
 }
 
 export const AttachResponse: MessageType<AttachResponse> = message('overlay.v1.AttachResponse', codec('AttachResponse'))
+
+export interface CheckIpamRequest {
+  /** Empty: all. */
+  network: string
+}
+
+export const CheckIpamRequest: MessageType<CheckIpamRequest> = message(
+  'overlay.v1.CheckIpamRequest',
+  codec('CheckIpamRequest'),
+)
+
+export interface CheckIpamResponse {
+  findings: Finding[]
+  networksChecked: number
+  addressesChecked: number
+  /** Nodes whose links were looked at. */
+  nodesChecked: string[]
+  /** Nodes whose links could not be looked at, and why: `h3: not alive`. */
+  nodesMissed: string[]
+}
+
+export const CheckIpamResponse: MessageType<CheckIpamResponse> = message(
+  'overlay.v1.CheckIpamResponse',
+  codec('CheckIpamResponse'),
+)
 
 /** The cluster itself. Key `cluster`, created once and never changed. */
 export interface Cluster {
@@ -132,6 +200,8 @@ export interface ClusterStatus {
   nodes: Node[]
   networkCount: number
   endpointCount: number
+  /** Of all networks; see NetworkStatus.warnings. */
+  warnings: string[]
 }
 
 export const ClusterStatus: MessageType<ClusterStatus> = message('overlay.v1.ClusterStatus', codec('ClusterStatus'))
@@ -159,6 +229,22 @@ export interface CreateNetworkRequest {
   mtu: number
   labels: { [key: string]: string }
   options: { [key: string]: string }
+  internal: boolean
+  multicast: boolean
+  eager: boolean
+  /** Subnets may lie on routes, addresses and resolvers of nodes. */
+  allowOverlap: boolean
+  /** Add a unique local IPv6 /64 (RFC 4193), unless an IPv6 subnet is named. */
+  ipv6: boolean
+  /** 0: the next free one. */
+  vni: number
+  /**
+   * A network to take all from that is not given here but its name, subnets and
+   * VNI: MTU, labels, options, and what it is (internal, multicast, eager…).
+   */
+  configFrom: string
+  /** Answer with what would be made, and make nothing. */
+  dryRun: boolean
 }
 
 export const CreateNetworkRequest: MessageType<CreateNetworkRequest> = message(
@@ -168,7 +254,7 @@ export const CreateNetworkRequest: MessageType<CreateNetworkRequest> = message(
 
 export interface CreateNetworkResponse {
   network: Network | null
-  /** The record's revision in the store: what WaitApplied takes. */
+  /** The record's revision in the store: what WaitApplied takes. 0 with dry_run. */
   revision: number
 }
 
@@ -178,7 +264,10 @@ export const CreateNetworkResponse: MessageType<CreateNetworkResponse> = message
 )
 
 export interface DetachRequest {
-  /** An endpoint's id or unique prefix of one… */
+  /**
+   * An endpoint's id, a unique prefix of one, or its name: of this network, if
+   * one is given…
+   */
   endpointId: string
   /** …or a network and the sandbox that is attached to it. */
   network: string
@@ -218,6 +307,11 @@ export interface Endpoint {
   sandbox: Sandbox | null
   labels: { [key: string]: string }
   createdAt: string
+  /**
+   * Of several endpoints of a sandbox, the one with the highest has the default
+   * route; of equal ones, the first.
+   */
+  gwPriority: number
 }
 
 export const Endpoint: MessageType<Endpoint> = message('overlay.v1.Endpoint', codec('Endpoint'))
@@ -232,7 +326,15 @@ export interface EndpointRef {
 
 export const EndpointRef: MessageType<EndpointRef> = message('overlay.v1.EndpointRef', codec('EndpointRef'))
 
-export type EventAction = 'ACTION_UNSPECIFIED' | 'CREATED' | 'UPDATED' | 'REMOVED' | 'LIVE' | 'LOST'
+export type EventAction =
+  | 'ACTION_UNSPECIFIED'
+  | 'CREATED'
+  | 'UPDATED'
+  | 'REMOVED'
+  | 'LIVE'
+  | 'LOST'
+  | 'WARNED'
+  | 'CLEARED'
 
 export interface Event {
   time: string
@@ -240,9 +342,39 @@ export interface Event {
   network?: Network
   endpoint?: Endpoint
   node?: Node
+  /**
+   * For people. With WARNED: what is wrong, and what to do; with CLEARED: what is
+   * so no longer.
+   */
+  message: string
 }
 
 export const Event: MessageType<Event> = message('overlay.v1.Event', codec('Event'))
+
+export type FindingKind =
+  | 'KIND_UNSPECIFIED'
+  | 'OWNER_WITHOUT_ENDPOINT'
+  | 'ENDPOINT_WITHOUT_OWNER'
+  | 'DUPLICATE'
+  | 'UNOWNED_ON_LINK'
+  | 'RESERVED_WITHOUT_OWNER'
+  | 'LEFTOVER'
+
+/** Something that is not as it should be. */
+export interface Finding {
+  kind: FindingKind
+  network: string
+  /** The address, name or MAC concerned, if one is. */
+  subject: string
+  endpointId: string
+  node: string
+  /** For people: what is wrong. */
+  problem: string
+  /** For people: what Repair would do; empty: it can do nothing by itself. */
+  repair: string
+}
+
+export const Finding: MessageType<Finding> = message('overlay.v1.Finding', codec('Finding'))
 
 export interface GetAgentStatusRequest {}
 
@@ -269,6 +401,8 @@ export const GetEndpointRequest: MessageType<GetEndpointRequest> = message(
 
 export interface GetNetworkRequest {
   name: string
+  /** At most so many endpoints in the answer; 0: 1000. */
+  maxEndpoints: number
 }
 
 export const GetNetworkRequest: MessageType<GetNetworkRequest> = message(
@@ -289,6 +423,67 @@ export interface Hello {
 }
 
 export const Hello: MessageType<Hello> = message('overlay.v1.Hello', codec('Hello'))
+
+export type HostRouteKind = 'KIND_UNSPECIFIED' | 'ROUTE' | 'ADDRESS' | 'RESOLVER'
+
+export interface HostRoute {
+  kind: HostRouteKind
+  /** Of an address or resolver: the host prefix, /32 or /128. */
+  cidr: string
+  /** The interface; of a resolver: the file that names it. */
+  via: string
+}
+
+export const HostRoute: MessageType<HostRoute> = message('overlay.v1.HostRoute', codec('HostRoute'))
+
+/**
+ * What a host reaches otherwise: where no overlay subnet should lie. Key
+ * `hostroutes/<node>`.
+ */
+export interface HostRoutes {
+  routes: HostRoute[]
+  /** More than are kept: the longest prefixes were left out. */
+  truncated: boolean
+  updatedAt: string
+}
+
+export const HostRoutes: MessageType<HostRoutes> = message('overlay.v1.HostRoutes', codec('HostRoutes'))
+
+/** One veth pair or bridge of ours. */
+export interface LinkAddresses {
+  network: string
+  /** Empty for a bridge. */
+  endpointId: string
+  /** The host's end. */
+  device: string
+  /** Without link-local ones. Of a veth: those inside the sandbox. */
+  addresses: string[]
+}
+
+export const LinkAddresses: MessageType<LinkAddresses> = message('overlay.v1.LinkAddresses', codec('LinkAddresses'))
+
+export interface LinkAddressesAnswer {
+  links: LinkAddresses[]
+}
+
+export const LinkAddressesAnswer: MessageType<LinkAddressesAnswer> = message(
+  'overlay.v1.LinkAddressesAnswer',
+  codec('LinkAddressesAnswer'),
+)
+
+/**
+ * Which addresses the host's endpoints really have, on its links and inside
+ * the sandboxes.
+ */
+export interface LinkAddressesQuestion {
+  /** Empty: all. */
+  network: string
+}
+
+export const LinkAddressesQuestion: MessageType<LinkAddressesQuestion> = message(
+  'overlay.v1.LinkAddressesQuestion',
+  codec('LinkAddressesQuestion'),
+)
 
 export interface ListEndpointsRequest {
   /** Only of this network, if given. */
@@ -338,6 +533,15 @@ export interface ListNetworksRequest {
   pageToken: string
   /** Fill in each network's status (one count per network). */
   withStatus: boolean
+  /**
+   * Only networks that pass all of these, KEY=VALUE each: `name=` (part of the
+   * name), `id=` (beginning of the uid), `label=KEY` or `label=KEY=VALUE`,
+   * `driver=` (all are `overlay`), `node=` (has an endpoint there), `dangling=`
+   * (true: has no endpoint), `until=` (RFC 3339 or a duration: created before).
+   * Of one key's several values one must fit, of `label` all. A page may have
+   * fewer networks than asked for, even none, and still not be the last.
+   */
+  filters: string[]
 }
 
 export const ListNetworksRequest: MessageType<ListNetworksRequest> = message(
@@ -383,12 +587,20 @@ export interface Network {
   vni: number
   /** One IPv4, one IPv6, or one of each. */
   subnets: Subnet[]
-  /** MTU of the endpoints' interfaces, in bytes; fixed at creation. */
+  /** MTU of the endpoints' interfaces, in bytes; changed by Update only. */
   mtu: number
   labels: { [key: string]: string }
   options: { [key: string]: string }
   state: NetworkState
   createdAt: string
+  /** No way out: sandboxes get no default route by this network. */
+  internal: boolean
+  /** Broadcast and multicast frames go to every host that has the network. */
+  multicast: boolean
+  /** Set up on every host, before there is an endpoint. */
+  eager: boolean
+  /** Subnets may lie on routes of nodes: neither refused nor warned of. */
+  allowOverlap: boolean
   /** Filled in by the controller's answers only, never stored. */
   status: NetworkStatus | null
 }
@@ -398,10 +610,21 @@ export const Network: MessageType<Network> = message('overlay.v1.Network', codec
 /** What is true of a network now. */
 export interface NetworkStatus {
   endpointCount: number
-  /** Nodes that have at least one endpoint of it; only in the answer to Get. */
+  /**
+   * Nodes that have at least one endpoint of it, of an eager network all; only
+   * in the answer to Get.
+   */
   nodes: string[]
-  /** Only in the answer to Get. */
+  /** The first ones by id, as many as were asked for; only in the answer to Get. */
   endpoints: Endpoint[]
+  /** One for each subnet; only in the answer to Get. */
+  usage: SubnetUsage[]
+  /**
+   * What is to be known before it hurts: routes of nodes that the subnets lie
+   * on, addresses that run out, packets too large for a node. Only in the answer
+   * to Get.
+   */
+  warnings: string[]
 }
 
 export const NetworkStatus: MessageType<NetworkStatus> = message('overlay.v1.NetworkStatus', codec('NetworkStatus'))
@@ -452,9 +675,30 @@ export interface Question {
   applied?: AppliedQuestion
   attach?: AttachRequest
   detach?: DetachRequest
+  linkAddresses?: LinkAddressesQuestion
 }
 
 export const Question: MessageType<Question> = message('overlay.v1.Question', codec('Question'))
+
+export interface ReleaseAddressRequest {
+  network: string
+  address: string
+}
+
+export const ReleaseAddressRequest: MessageType<ReleaseAddressRequest> = message(
+  'overlay.v1.ReleaseAddressRequest',
+  codec('ReleaseAddressRequest'),
+)
+
+export interface ReleaseAddressResponse {
+  /** What it was until now, for people: `in quarantine until …`. */
+  was: string
+}
+
+export const ReleaseAddressResponse: MessageType<ReleaseAddressResponse> = message(
+  'overlay.v1.ReleaseAddressResponse',
+  codec('ReleaseAddressResponse'),
+)
 
 /** An address in quarantine. Key `released/<network>/<address>`, lease-bound. */
 export interface ReleasedAddress {
@@ -470,6 +714,8 @@ export const ReleasedAddress: MessageType<ReleasedAddress> = message(
 
 export interface RemoveNetworkRequest {
   name: string
+  /** Detach its endpoints first, through the agents of their nodes. */
+  force: boolean
 }
 
 export const RemoveNetworkRequest: MessageType<RemoveNetworkRequest> = message(
@@ -479,6 +725,7 @@ export const RemoveNetworkRequest: MessageType<RemoveNetworkRequest> = message(
 
 export interface RemoveNetworkResponse {
   network: Network | null
+  detachedEndpoints: number
 }
 
 export const RemoveNetworkResponse: MessageType<RemoveNetworkResponse> = message(
@@ -506,6 +753,35 @@ export const RemoveNodeResponse: MessageType<RemoveNodeResponse> = message(
   codec('RemoveNodeResponse'),
 )
 
+export interface RepairIpamRequest {
+  /** As Check answered. What is no longer so is passed over. */
+  findings: Finding[]
+}
+
+export const RepairIpamRequest: MessageType<RepairIpamRequest> = message(
+  'overlay.v1.RepairIpamRequest',
+  codec('RepairIpamRequest'),
+)
+
+export interface RepairIpamResponse {
+  /** One for each finding of the request, in its order. */
+  outcomes: RepairOutcome[]
+}
+
+export const RepairIpamResponse: MessageType<RepairIpamResponse> = message(
+  'overlay.v1.RepairIpamResponse',
+  codec('RepairIpamResponse'),
+)
+
+export type RepairOutcomeState = 'STATE_UNSPECIFIED' | 'REPAIRED' | 'GONE' | 'LEFT'
+
+export interface RepairOutcome {
+  state: RepairOutcomeState
+  problem: string
+}
+
+export const RepairOutcome: MessageType<RepairOutcome> = message('overlay.v1.RepairOutcome', codec('RepairOutcome'))
+
 export type SandboxKind = 'UNPLUGGED' | 'NAMESPACE' | 'TAP'
 
 /**
@@ -532,6 +808,25 @@ export interface Session {
 
 export const Session: MessageType<Session> = message('overlay.v1.Session', codec('Session'))
 
+export interface ShowIpamRequest {
+  network: string
+}
+
+export const ShowIpamRequest: MessageType<ShowIpamRequest> = message(
+  'overlay.v1.ShowIpamRequest',
+  codec('ShowIpamRequest'),
+)
+
+export interface ShowIpamResponse {
+  network: Network | null
+  subnets: SubnetMap[]
+}
+
+export const ShowIpamResponse: MessageType<ShowIpamResponse> = message(
+  'overlay.v1.ShowIpamResponse',
+  codec('ShowIpamResponse'),
+)
+
 export interface StoreStatus {
   healthy: boolean
   urls: string[]
@@ -549,9 +844,114 @@ export interface Subnet {
   cidr: string
   /** Held by the bridge of every host that has the network. */
   gateway: string
+  /**
+   * Part of the subnet that addresses are chosen from, as a CIDR; empty: all.
+   * Addresses that are asked for may lie outside.
+   */
+  ipRange: string
+  /** Addresses that are nobody's endpoint, by what they are called. */
+  auxAddresses: { [key: string]: string }
 }
 
 export const Subnet: MessageType<Subnet> = message('overlay.v1.Subnet', codec('Subnet'))
+
+export interface SubnetMap {
+  usage: SubnetUsage | null
+  ipRange: string
+  /** What is not free, in order and without gaps inside; at most 65536 runs. */
+  runs: AddressRun[]
+}
+
+export const SubnetMap: MessageType<SubnetMap> = message('overlay.v1.SubnetMap', codec('SubnetMap'))
+
+/** How a subnet's addresses are used. */
+export interface SubnetUsage {
+  cidr: string
+  /** Owned by endpoints. */
+  used: number
+  /** The gateway, auxiliary addresses and reservations. */
+  reserved: number
+  /** Given back less than a minute or so ago. */
+  quarantined: number
+  /**
+   * Decimal, because an IPv6 subnet has more than any integer holds: host
+   * addresses that are none of these.
+   */
+  free: string
+  /**
+   * The same of the range that addresses are chosen from, or of all when there
+   * is none; and how much of it is used or reserved, in percent.
+   */
+  freeInRange: string
+  percentUsed: number
+}
+
+export const SubnetUsage: MessageType<SubnetUsage> = message('overlay.v1.SubnetUsage', codec('SubnetUsage'))
+
+export type TenureEnd = 'END_UNSPECIFIED' | 'DETACHED' | 'EVICTED' | 'REPAIRED'
+
+/**
+ * Who held an address, and when. Key
+ * `history/<network>/<address>/<claimed_at>/<endpoint-id>`, written with the
+ * claim, completed with the release, trimmed by the janitor.
+ */
+export interface Tenure {
+  address: string
+  endpointId: string
+  /** The endpoint's name, if it had one. */
+  name: string
+  node: string
+  mac: string
+  claimedAt: string
+  /** Empty while it holds it. */
+  releasedAt: string
+  end: TenureEnd
+}
+
+export const Tenure: MessageType<Tenure> = message('overlay.v1.Tenure', codec('Tenure'))
+
+/** What is not given stays as it is. */
+export interface UpdateNetworkRequest {
+  name: string
+  /** Set, in place of the values of these keys. */
+  labels: { [key: string]: string }
+  /** Keys to remove; one that is not there is no fault. */
+  removeLabels: string[]
+  options: { [key: string]: string }
+  removeOptions: string[]
+  /** In bytes; 0: as it is. */
+  mtu: number
+  /**
+   * By family: a `cidr` that contains the present one grows the subnet, an
+   * `ip_range` takes the place of the present one; empty ones stay. A gateway
+   * or auxiliary addresses given must be the present ones.
+   */
+  subnets: Subnet[]
+  /** Families (4, 6) whose ip_range is removed. */
+  removeIpRanges: number[]
+  /** A grown subnet may lie on routes of nodes; is kept in the record. */
+  allowOverlap: boolean
+  /** Answer with what would become of it, and change nothing. */
+  dryRun: boolean
+}
+
+export const UpdateNetworkRequest: MessageType<UpdateNetworkRequest> = message(
+  'overlay.v1.UpdateNetworkRequest',
+  codec('UpdateNetworkRequest'),
+)
+
+export interface UpdateNetworkResponse {
+  network: Network | null
+  /** The record's revision in the store: what WaitApplied takes. */
+  revision: number
+  /** False when all was so already; then nothing was written. */
+  changed: boolean
+}
+
+export const UpdateNetworkResponse: MessageType<UpdateNetworkResponse> = message(
+  'overlay.v1.UpdateNetworkResponse',
+  codec('UpdateNetworkResponse'),
+)
 
 /** Where the search for the next VNI starts. Key `vni-cursor`. */
 export interface VniCursor {
@@ -665,7 +1065,7 @@ export const EndpointsService = {
       input: ListEndpointsRequest,
       output: ListEndpointsResponse,
     } as Method<ListEndpointsRequest, ListEndpointsResponse, 'unary'>,
-    /** By id or unique prefix of one. */
+    /** By id, unique prefix of one, or name. */
     get: {
       kind: 'unary',
       path: '/overlay.v1.Endpoints/Get',
@@ -703,6 +1103,57 @@ export const EventsService = {
   },
 } as const satisfies Service
 
+/** Who owns which address. */
+export const IpamService = {
+  name: 'overlay.v1.Ipam',
+  methods: {
+    /** How the addresses of a network are used, subnet by subnet. */
+    show: {
+      kind: 'unary',
+      path: '/overlay.v1.Ipam/Show',
+      input: ShowIpamRequest,
+      output: ShowIpamResponse,
+    } as Method<ShowIpamRequest, ShowIpamResponse, 'unary'>,
+    /**
+     * Compares owners, endpoints, and the addresses on the hosts' links. What it
+     * finds was seen twice: work in progress is no finding.
+     */
+    check: {
+      kind: 'unary',
+      path: '/overlay.v1.Ipam/Check',
+      input: CheckIpamRequest,
+      output: CheckIpamResponse,
+    } as Method<CheckIpamRequest, CheckIpamResponse, 'unary'>,
+    /**
+     * Mends findings of Check, each in a transaction that holds only while it is
+     * still true.
+     */
+    repair: {
+      kind: 'unary',
+      path: '/overlay.v1.Ipam/Repair',
+      input: RepairIpamRequest,
+      output: RepairIpamResponse,
+    } as Method<RepairIpamRequest, RepairIpamResponse, 'unary'>,
+    /**
+     * Frees an address that is in quarantine, reserved, or owned by nobody that
+     * there is. FAILED_PRECONDITION for one that is in use.
+     */
+    release: {
+      kind: 'unary',
+      path: '/overlay.v1.Ipam/Release',
+      input: ReleaseAddressRequest,
+      output: ReleaseAddressResponse,
+    } as Method<ReleaseAddressRequest, ReleaseAddressResponse, 'unary'>,
+    /** Who held an address, the last one first. */
+    history: {
+      kind: 'unary',
+      path: '/overlay.v1.Ipam/History',
+      input: AddressHistoryRequest,
+      output: AddressHistoryResponse,
+    } as Method<AddressHistoryRequest, AddressHistoryResponse, 'unary'>,
+  },
+} as const satisfies Service
+
 /** Overlay networks of the cluster. */
 export const NetworksService = {
   name: 'overlay.v1.Networks',
@@ -724,14 +1175,30 @@ export const NetworksService = {
       input: ListNetworksRequest,
       output: ListNetworksResponse,
     } as Method<ListNetworksRequest, ListNetworksResponse, 'unary'>,
-    /** One network with its endpoints. */
+    /**
+     * One network with its endpoints. Every `name` of a network in these
+     * requests may also be its uid or a unique prefix of one.
+     */
     get: {
       kind: 'unary',
       path: '/overlay.v1.Networks/Get',
       input: GetNetworkRequest,
       output: Network,
     } as Method<GetNetworkRequest, Network, 'unary'>,
-    /** Removes a network. FAILED_PRECONDITION, naming endpoints, while it has any. */
+    /**
+     * Changes what may change while endpoints are attached. Refused with
+     * INVALID_ARGUMENT naming every fault of the request at once.
+     */
+    update: {
+      kind: 'unary',
+      path: '/overlay.v1.Networks/Update',
+      input: UpdateNetworkRequest,
+      output: UpdateNetworkResponse,
+    } as Method<UpdateNetworkRequest, UpdateNetworkResponse, 'unary'>,
+    /**
+     * Removes a network. FAILED_PRECONDITION, naming endpoints, while it has any,
+     * unless forced: then they are detached first.
+     */
     remove: {
       kind: 'unary',
       path: '/overlay.v1.Networks/Remove',
