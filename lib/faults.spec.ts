@@ -26,3 +26,10 @@ it('lets other errors through', () => {
   ).toThrow(away)
   expect(() => faults.throwIfAny()).not.toThrow()
 })
+
+it('names the first of very many', () => {
+  const faults = new Faults()
+  for (let n = 0; n < 100_000; n++) faults.add(`fault ${n}`)
+  expect(faults.all.length).toBe(201)
+  expect(() => faults.throwIfAny()).toThrow(/^fault 0; .*fault 199; and 99800 more$/)
+})

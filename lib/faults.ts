@@ -1,11 +1,21 @@
 /** Collects every fault of a request, so that one answer names them all. */
 import { hasCode, OverlayError } from './errors.ts'
 
+/** More of one request help nobody, and a hostile one could have millions. */
+const most = 200
+
 export class Faults {
   readonly #found: string[] = []
+  #more = 0
 
   add(fault: string): void {
-    this.#found.push(fault)
+    if (this.#found.length < most) this.#found.push(fault)
+    else this.#more++
+  }
+
+  /** The first ones, and how many more there are. */
+  get all(): readonly string[] {
+    return this.#more === 0 ? this.#found : [...this.#found, `and ${this.#more} more`]
   }
 
   /**
@@ -24,6 +34,6 @@ export class Faults {
 
   /** @throws OverlayError `invalid`, with all faults, if there are any. */
   throwIfAny(): void {
-    if (this.#found.length > 0) throw new OverlayError('invalid', this.#found.join('; '))
+    if (this.#found.length > 0) throw new OverlayError('invalid', this.all.join('; '))
   }
 }

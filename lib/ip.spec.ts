@@ -4,6 +4,7 @@ import {
   type Cidr,
   cidrAt,
   contains,
+  encloses,
   type Family,
   familyOf,
   formatIp,
@@ -51,7 +52,7 @@ describe('parseCidr', () => {
     ['10.0.9.0/-1', '"10.0.9.0/-1" is not a subnet'],
     ['10.0.9.0/33', '"10.0.9.0/33": an IPv4 prefix length is at most 32'],
     ['fd00::/129', '"fd00::/129": an IPv6 prefix length is at most 128'],
-    ['web/24', '"web" is not an IP address'],
+    ['web/24', '"web/24" is not a subnet'],
   ])('refuses %s: %s', (text, message) => {
     expect(() => parseCidr(text)).toThrow(message)
   })
@@ -135,12 +136,14 @@ describe('against a naive oracle', () => {
         const expected = isWithin(a, b.first) || isWithin(b, a.first)
         expect(overlaps(a, b)).toBe(expected)
         expect(overlaps(b, a)).toBe(expected)
+        expect(encloses(a, b)).toBe(isWithin(a, b.first) && a.prefix <= b.prefix)
       }),
     )
   })
 
   it('subnets of different families never overlap', () => {
     expect(overlaps(parseCidr('0.0.0.0/0'), parseCidr('::/0'))).toBe(false)
+    expect(encloses(parseCidr('::/0'), parseCidr('10.0.0.0/8'))).toBe(false)
     expect(contains(parseCidr('::/0'), parseIp('10.0.9.7'))).toBe(false)
   })
 

@@ -24,6 +24,8 @@ it.each([
   [{ ['k'.repeat(64)]: '' }, 'is not a key'],
   [{ a: 'ä'.repeat(513) }, 'labels: the value of "a" is longer than 1024 bytes'],
   [{ a: 'one\ntwo' }, 'labels: the value of "a" has control characters'],
+  [{ a: 'half \ud83d' }, 'labels: the value of "a" has control characters'],
+  [{ [`${'a'.repeat(79)}😀`]: '' }, `labels: "${'a'.repeat(79)}…" is not a key`],
 ])('refuses labels %#', (labels, message) => {
   expect(() => check(labels)).toThrow(message)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { macBytes, macOf, parseMac } from './mac.ts'
+import { macBytes, macOf, parseEndpointMac, parseMac } from './mac.ts'
 
 describe('parseMac', () => {
   it('writes lower case', () => {
@@ -13,6 +13,22 @@ describe('parseMac', () => {
       expect(() => parseMac(text)).toThrow(`"${text}" is not a MAC address`)
     },
   )
+})
+
+describe('parseEndpointMac', () => {
+  it.each(['02:42:0A:00:09:07', '00:00:00:00:00:01', 'fe:ff:ff:ff:ff:ff'])('takes %j', (text) => {
+    expect(parseEndpointMac(text)).toBe(text.toLowerCase())
+  })
+
+  it.each([
+    ['ff:ff:ff:ff:ff:ff', 'multicast'],
+    ['01:00:5e:00:00:fb', 'multicast'],
+    ['33:33:00:00:00:01', 'multicast'],
+    ['00:00:00:00:00:00', 'no MAC address of a device'],
+    ['02:42', 'is not a MAC address'],
+  ])('refuses %j', (text, reason) => {
+    expect(() => parseEndpointMac(text)).toThrow(reason)
+  })
 })
 
 describe('macOf', () => {

@@ -9,7 +9,7 @@ describe('parseName', () => {
   it.each(['', '-web', 'web-', 'Web', 'web_1', 'web.1', 'we b', 'a/b', 'web\n', 'ä', 'a'.repeat(64)])(
     'refuses %j',
     (text) => {
-      expect(() => parseName(text)).toThrow(`"${text}" is not a name`)
+      expect(() => parseName(text)).toThrow(`${JSON.stringify(text)} is not a name`)
     },
   )
 })

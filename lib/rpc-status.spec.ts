@@ -5,6 +5,23 @@ import { fromStatus, toStatus } from './rpc-status.ts'
 
 const failed = (code: unknown, details?: string) => Object.assign(new Error('13 INTERNAL: frame'), { code, details })
 
+describe('toStatus', () => {
+  it.each([
+    ['x'.repeat(3_000_000), /^x+… \(and more\)$/],
+    ['é😀'.repeat(100_000), /^(é😀)+é?… \(and more\)$/],
+  ])('cuts what no header takes', (message, cut) => {
+    const { details } = toStatus(new OverlayError('invalid', message))
+    expect(details).toMatch(cut)
+    expect(encodeURI(details).length).toBeLessThan(13_000)
+    expect(encodeURI(details).length).toBeGreaterThan(12_000)
+  })
+
+  it('gives no half of a character to encodeURI, which would throw', () => {
+    const { details } = toStatus(new OverlayError('invalid', 'half \ud83d, whole 😀'))
+    expect(details).toBe('half \ufffd, whole 😀')
+  })
+})
+
 describe('fromStatus', () => {
   it.each(errorCodes)('gives back %s after toStatus', (code) => {
     const { code: number, details } = toStatus(new OverlayError(code, 'why'))

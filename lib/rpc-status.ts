@@ -18,9 +18,29 @@ const statusOf = {
 
 const codeOf = new Map<number, ErrorCode>(Object.entries(statusOf).map(([code, number]) => [number, code as ErrorCode]))
 
+/**
+ * Bytes of a message, as it is encoded: it travels in a header, and a peer that
+ * gets more than it takes (Node 64 KiB for all, others 16) breaks the connection
+ * that all calls share.
+ */
+const mostBytes = 12 * 1024
+
 /** What grpc-js wants to be given to fail a call. */
 export function toStatus(error: OverlayError): { code: status; details: string } {
-  return { code: statusOf[error.code], details: error.message }
+  return { code: statusOf[error.code], details: fitting(error.message) }
+}
+
+/** Halves of characters, which grpc-js' encodeURI throws at, are replaced; too long a message is cut. */
+function fitting(message: string): string {
+  let shown = ''
+  let bytes = 0
+  for (const character of message) {
+    const whole = character.replace(/\p{Cs}/u, '\ufffd')
+    bytes += encodeURI(whole).length
+    if (bytes > mostBytes) return `${shown}… (and more)`
+    shown += whole
+  }
+  return shown
 }
 
 /** An error of grpc-js, or whatever else was thrown, as ours. */

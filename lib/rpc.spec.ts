@@ -72,7 +72,8 @@ describe('unary calls', () => {
     }
     const answer = await client.service(AgentService).attach({ network: 'web', pid: 7 })
     expect(answer).toEqual({ alreadyAttached: true, endpoint: null })
-    const request = { network: 'web', node: '', pid: 7, ifname: '', name: '', addresses: [], labels: {} }
+    const unset = { node: '', ifname: '', name: '', addresses: [], labels: {}, mac: '', gwPriority: 0 }
+    const request = { network: 'web', pid: 7, ...unset }
     expect(seen).toHaveBeenCalledWith(request, true)
   })
 
@@ -80,7 +81,9 @@ describe('unary calls', () => {
     [new OverlayError('exhausted', 'no address left'), 'exhausted', 'no address left'],
     [new OverlayError('invalid', 'ö: "x"\nand more'), 'invalid', 'ö: "x"\nand more'],
     [new TypeError('x is not a function'), 'internal', 'x is not a function'],
-  ])('reject with what the handler threw: %s', async (thrown, code, message) => {
+    [new OverlayError('invalid', 'half a \ud83d'), 'invalid', 'half a \ufffd'],
+    [new OverlayError('invalid', 'x'.repeat(3_000_000)), 'invalid', expect.stringMatching(/^x{9000,}… \(and more\)$/)],
+  ])('reject with what the handler threw: %#', async (thrown, code, message) => {
     behave.attach = async () => Promise.reject(thrown)
     await expect(client.service(AgentService).attach({})).rejects.toMatchObject({ code, message })
   })

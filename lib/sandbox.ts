@@ -1,5 +1,6 @@
 /** How a request names its sandbox: by path, or by process. */
 import { OverlayError } from './errors.ts'
+import { quote } from './quote.ts'
 
 export interface SandboxNames {
   /** The path of a network namespace, for example /run/netns/c1. */
@@ -15,10 +16,7 @@ const longestPath = 4096
 export function checkSandbox({ netns, pid }: SandboxNames): void {
   if ((netns === undefined) === (pid === undefined))
     throw new OverlayError('invalid', 'name the network namespace by exactly one of netns (a path) and pid (a process)')
-  if (netns !== undefined && (!/^\/\P{Cc}+$/u.test(netns) || Buffer.byteLength(netns) >= longestPath))
-    throw new OverlayError(
-      'invalid',
-      `${JSON.stringify(netns.slice(0, 80))} is not an absolute path (for example /run/netns/c1)`,
-    )
+  if (netns !== undefined && (!/^\/[^\p{Cc}\p{Cs}]+$/u.test(netns) || Buffer.byteLength(netns) >= longestPath))
+    throw new OverlayError('invalid', `${quote(netns)} is not an absolute path (for example /run/netns/c1)`)
   if (pid === 0) throw new OverlayError('invalid', '0 is no process: name one in the network namespace (--pid N)')
 }

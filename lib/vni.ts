@@ -5,9 +5,14 @@ declare const brand: unique symbol
 
 export type Vni = number & { readonly [brand]: 'Vni' }
 
+const mostVni = 0xffffff
+
+/** For people. */
+export const vniRange = `1 to ${mostVni}`
+
 /** @throws OverlayError `invalid` */
 export function parseVni(value: number): Vni {
-  if (!Number.isInteger(value) || value < 1 || value > 0xffffff)
-    throw new OverlayError('invalid', `${value} is not a VNI (1 to 16777215)`)
+  if (!Number.isInteger(value) || value < 1 || value > mostVni)
+    throw new OverlayError('invalid', `${value} is not a VNI (${vniRange})`)
   return value as Vni
 }
