@@ -3,14 +3,14 @@ import type { Logger } from '../lib/log.ts'
 import type { TlsMaterial } from '../lib/tls.ts'
 import { defaultKeepalive, type KeepaliveTimes } from './connection.ts'
 import { parseEtcdUrls } from './endpoints.ts'
-import { type RangeRequest, range, txn } from './etcd-api.ts'
+import { type KeyValue, type RangeRequest, range, txn } from './etcd-api.ts'
 import { follow } from './follow.ts'
 import { createKeys, defaultPrefix, parsePrefix } from './keys.ts'
 import { grantLease } from './lease.ts'
 import { Members } from './members.ts'
 import { keyAfter, rangeOf, readWholeRange } from './range.ts'
 import { decodeEntry, lenientDecoder } from './records.ts'
-import type { Store } from './store.ts'
+import type { Entry, Listing, Store } from './store.ts'
 import { decodeOutcome, encodeTransaction } from './transaction.ts'
 import { watchOpener } from './watch-stream.ts'
 
@@ -60,17 +60,25 @@ export function connect(options: ConnectOptions): Store {
       const { kvs } = await read({ key: Buffer.from(path) })
       return kvs[0] && decodeEntry(type, kvs[0])
     },
-    async list({ prefix, type }) {
-      const { header, items } = await readWholeRange(read, { prefix }, (kv) => decode(type, kv))
-      return { entries: items, revision: Number(header.revision) }
+    async list({ prefix, type }, { at } = {}) {
+      const { revision, items } = await readWholeRange(read, { prefix, at }, (kv) => decode(type, kv) ?? pathOf(kv))
+      return { ...readableOf(items), revision }
     },
-    async page({ prefix, type }, { limit, after }) {
-      const whole = rangeOf(prefix)
+    async paths({ prefix }) {
+      const { revision, items } = await readWholeRange(read, { prefix, keysOnly: true }, pathOf)
+      return { paths: items, revision }
+    },
+    async page({ prefix, type }, { limit, after, at }) {
+      const whole = { ...rangeOf(prefix), ...(at === undefined ? {} : { revision: at }) }
       const start = after === undefined ? whole.key : keyAfter(after)
       const { header, kvs, more } = await read({ ...whole, key: start, limit })
-      const entries = kvs.flatMap((kv) => decode(type, kv) ?? [])
-      const next = more ? kvs.at(-1)?.key.toString() : undefined
-      return { entries, revision: Number(header.revision), next }
+      const last = kvs.at(-1)
+      const next = more && last ? pathOf(last) : undefined
+      return {
+        ...readableOf(kvs.map((kv) => decode(type, kv) ?? pathOf(kv))),
+        revision: at ?? Number(header.revision),
+        next,
+      }
     },
     async count({ prefix }) {
       return Number((await read({ ...rangeOf(prefix), count_only: true })).count)
@@ -89,4 +97,16 @@ export function connect(options: ConnectOptions): Store {
     },
     close,
   }
+}
+
+const pathOf = ({ key }: KeyValue) => key.toString()
+
+/** Of what cannot be read there is only the path. */
+function readableOf<T>(items: readonly (Entry<T> | string)[]): Pick<Listing<T>, 'entries' | 'unreadable'> {
+  const entries: Entry<T>[] = []
+  const unreadable: string[] = []
+  for (const item of items)
+    if (typeof item === 'string') unreadable.push(item)
+    else entries.push(item)
+  return { entries, unreadable }
 }

@@ -31,3 +31,18 @@ it('gives one lease to many releases, as long as it still lasts for the whole re
   // At its last use it has 60 s left at least; it runs out by itself.
   expect(granted).toEqual(Array.from({ length: 4 }, () => ({ ttl: quarantineSeconds + 20, keepAlive: false })))
 })
+
+it('grants one lease to all who ask at once, and another after a failure', async () => {
+  let grants = 0
+  const store = {
+    grantLease: async () => {
+      if (++grants === 1) throw new Error('no')
+      return { id: String(grants) } as Lease
+    },
+  }
+  const quarantine = createQuarantine(store, () => 0)
+  const refused = await Promise.allSettled([quarantine.lease(), quarantine.lease()])
+  expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  const rests = await Promise.all([quarantine.lease(), quarantine.lease(), quarantine.lease()])
+  expect(new Set(rests.map(({ lease }) => lease.id))).toEqual(new Set(['2']))
+})

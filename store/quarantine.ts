@@ -6,6 +6,8 @@ import { type Lease, put, type Store, type Write } from './store.ts'
 export const quarantineSeconds = 60
 /** How much longer a lease lives, and so for how long it can be given to new releases. */
 const reuseSeconds = 20
+/** No address rests longer, in milliseconds. */
+export const longestRest = (quarantineSeconds + reuseSeconds) * 1000
 
 export interface Quarantine {
   /** A lease that has at least the quarantine's time to live, and when it ends at the latest. */
@@ -27,15 +29,23 @@ export function putToRest(keys: Store['keys'], network: string, ip: Ip, node: st
 /** `now` is a monotonic clock in milliseconds. */
 export function createQuarantine(store: Pick<Store, 'grantLease'>, now: () => number): Quarantine {
   let current: { lease: Lease; granted: number; freeAt: Date } | undefined
+  /** Who asks while one is on its way takes the same. */
+  let granting: Promise<Rest> | undefined
+  const grant = async () => {
+    // Time counts from before the request, so that the lease is never shorter than believed.
+    const granted = now()
+    const ttl = quarantineSeconds + reuseSeconds
+    const lease = await store.grantLease(ttl, { keepAlive: false })
+    current = { lease, granted, freeAt: new Date(Date.now() + ttl * 1000) }
+    return current
+  }
   return {
     async lease() {
       if (current && now() - current.granted < reuseSeconds * 1000) return current
-      // Time counts from before the request, so that the lease is never shorter than believed.
-      const granted = now()
-      const ttl = quarantineSeconds + reuseSeconds
-      const lease = await store.grantLease(ttl, { keepAlive: false })
-      current = { lease, granted, freeAt: new Date(Date.now() + ttl * 1000) }
-      return current
+      granting ??= grant().finally(() => {
+        granting = undefined
+      })
+      return granting
     },
     forget({ lease }) {
       if (current?.lease === lease) current = undefined

@@ -1,5 +1,6 @@
 /** Reading a range of keys, in pages. */
 import { OverlayError } from '../lib/errors.ts'
+import { inSlices } from '../lib/in-slices.ts'
 import type { Header, KeyValue, RangeRequest, RangeResponse } from './etcd-api.ts'
 import { isCompacted } from './failures.ts'
 
@@ -32,19 +33,34 @@ const mostKeys = 5_000
 /** Bytes that a page should have: large enough for speed, small enough for the deadline. */
 const pageSize = 2 * 1024 * 1024
 
+export interface WholeRange {
+  readonly prefix: string
+  readonly keysOnly?: boolean
+  /** The revision to read at; default: the newest. */
+  readonly at?: number | undefined
+}
+
+interface ReadItems<R> {
+  /** The header of the first answer. */
+  readonly header: Header
+  /** Of the whole range. */
+  readonly revision: number
+  readonly items: R[]
+}
+
 /**
  * The whole range at one revision, each key mapped; what maps to undefined is
  * left out. A page is mapped while the next one is on its way.
- * @returns the items, and the header of the answer: its revision is the range's.
- * @throws as `read`; `unavailable` when the store compacts faster than we read.
+ * @throws as `read`; `unavailable` when the store compacts faster than we read,
+ * or has compacted the revision asked for.
  */
 export async function readWholeRange<R>(
   read: ReadRange,
-  request: { readonly prefix: string; readonly keysOnly?: boolean },
+  { prefix, keysOnly = false, at }: WholeRange,
   map: (kv: KeyValue) => R | undefined,
-): Promise<{ header: Header; items: R[] }> {
-  const whole = { ...rangeOf(request.prefix), keys_only: request.keysOnly ?? false }
-  for (let tries = 0; tries < 3; tries++) {
+): Promise<ReadItems<R>> {
+  const whole = { ...rangeOf(prefix), keys_only: keysOnly, ...(at === undefined ? {} : { revision: at }) }
+  for (let tries = at === undefined ? 3 : 1; tries > 0; tries--) {
     try {
       return await readPages(read, whole, map)
     } catch (error) {
@@ -53,17 +69,23 @@ export async function readWholeRange<R>(
   }
   throw new OverlayError(
     'unavailable',
-    `the store is compacted faster than ${request.prefix} can be listed: compact it less often`,
+    `the store is compacted faster than ${prefix} can be listed: compact it less often`,
   )
 }
 
-async function readPages<R>(read: ReadRange, whole: RangeRequest, map: (kv: KeyValue) => R | undefined) {
+async function readPages<R>(
+  read: ReadRange,
+  whole: RangeRequest,
+  map: (kv: KeyValue) => R | undefined,
+): Promise<ReadItems<R>> {
   let page = await read({ ...whole, limit: firstPage })
   const { header } = page
-  const revision = Number(header.revision)
+  const revision = whole.revision ?? Number(header.revision)
   const items: R[] = []
-  const take = (kvs: readonly KeyValue[]) => {
+  // A page of many keys takes its time: others get turns in between.
+  function* take(kvs: readonly KeyValue[]) {
     for (const kv of kvs) {
+      yield
       const item = map(kv)
       if (item !== undefined) items.push(item)
     }
@@ -71,13 +93,13 @@ async function readPages<R>(read: ReadRange, whole: RangeRequest, map: (kv: KeyV
   for (;;) {
     const last = page.kvs.at(-1)
     if (!page.more || !last) {
-      take(page.kvs)
-      return { header, items }
+      await inSlices(take(page.kvs))
+      return { header, revision, items }
     }
     const next = read({ ...whole, key: keyAfter(last.key), revision, limit: nextLimit(page.kvs) })
     // Not unhandled, should `map` throw first.
     next.catch(() => undefined)
-    take(page.kvs)
+    await inSlices(take(page.kvs))
     page = await next
   }
 }

@@ -3,6 +3,7 @@ import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { JsonObject, MessageType } from '../proto/index.ts'
 import type { KeyValue } from './etcd-api.ts'
+import { removalOf } from './etcdctl.ts'
 import type { Entry } from './store.ts'
 
 /**
@@ -54,7 +55,7 @@ function decodeValue<T>(type: MessageType<T> | null, bytes: Buffer, path: string
   } catch (error) {
     throw new OverlayError(
       'internal',
-      `the record at ${path} is not a valid ${type.name}: ${(error as Error).message}. Look at it with etcdctl get, and repair or delete it`,
+      `the record at ${path} is not a valid ${type.name}: ${(error as Error).message}; look at it with etcdctl get, and put it right or remove it (${removalOf(path)})`,
       { cause: error },
     )
   }

@@ -32,6 +32,8 @@ export interface Entry<T> {
 /** A range as it was at one revision. */
 export interface Listing<T> {
   readonly entries: readonly Entry<T>[]
+  /** The keys whose records cannot be read: they are not among the entries. */
+  readonly unreadable: readonly string[]
   readonly revision: Revision
 }
 
@@ -123,9 +125,16 @@ export interface Store {
    * methods); `internal`, naming the key, when the record cannot be read.
    */
   get<T>(key: Key<T>): Promise<Entry<T> | undefined>
-  /** The whole range at one revision, fetched in pages, without records that cannot be read. */
-  list<T>(range: Range<T>): Promise<Listing<T>>
-  page<T>(range: Range<T>, options: { limit: number; after?: string }): Promise<Page<T>>
+  /**
+   * The whole range at one revision, fetched in pages, without records that
+   * cannot be read. `at` asks for that revision, so that several ranges are of one
+   * moment: `unavailable` when it is compacted.
+   */
+  list<T>(range: Range<T>, options?: { readonly at?: Revision }): Promise<Listing<T>>
+  /** The keys of the whole range at one revision, without their values: for large ranges. */
+  paths(range: Range<unknown>): Promise<{ readonly paths: readonly string[]; readonly revision: Revision }>
+  /** `at` as of `list`: `conflict` when that revision is compacted. */
+  page<T>(range: Range<T>, options: { limit: number; after?: string | undefined; at?: Revision }): Promise<Page<T>>
   count(range: Range<unknown>): Promise<number>
   /**
    * Sent once, never repeated by itself.
