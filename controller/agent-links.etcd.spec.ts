@@ -33,6 +33,13 @@ describe('attach and detach on another host', () => {
       ),
     )
     expect(asked.at(-1)?.attach).toMatchObject(attach)
+    const node = await served.store.get(served.store.keys.node('n1'))
+    const whole = { mac: '02:00:00:00:00:07', gwPriority: -500, addresses: ['10.0.9.2'] }
+    const uids = { network: network.uid.slice(0, 12), node: node?.value.uid.slice(0, 12) ?? '' }
+    await endpoints.attach({ ...attach, ...whole, ...uids })
+    expect(asked.at(-1)?.attach).toMatchObject({ ...attach, ...whole })
+    await endpoints.detach({ ...uids, netns: '/run/netns/c1' })
+    expect(asked.at(-1)?.detach).toMatchObject({ network: 'web', node: 'n1', netns: '/run/netns/c1' })
     await expect(endpoints.attach({ ...attach, ifname: 'eth1' })).rejects.toMatchObject({
       code: 'exhausted',
       message: 'node n1: no address is left',
@@ -48,8 +55,9 @@ describe('attach and detach on another host', () => {
   it('tells why an agent cannot be asked', async () => {
     await using served = await serve(stores)
     const endpoints = served.client.service(EndpointsService)
-    await expect(endpoints.attach(attach)).rejects.toThrow('there is no node n1')
+    await expect(endpoints.attach(attach)).rejects.toThrow(/there is no network web: .*; there is no node n1/)
     await registerNode(served.store, 'n1')
+    await served.client.service(NetworksService).create(created)
     await expect(endpoints.attach(attach)).rejects.toThrow('it is not alive')
     await startSession(served.store, 'n1')
     await expect(endpoints.attach(attach)).rejects.toMatchObject({ code: 'unavailable' })
@@ -57,7 +65,12 @@ describe('attach and detach on another host', () => {
     await expect(endpoints.attach({ network: 'Web', pid: 0 })).rejects.toThrow(
       /"Web" is not a name.*name the node.*pid/,
     )
-    await expect(endpoints.detach({ endpointId: 'XYZ' })).rejects.toThrow('not an endpoint id')
+    await expect(endpoints.detach({ endpointId: 'XYZ' })).rejects.toThrow('neither an endpoint id nor a name')
+    const faulty = { ...attach, mac: '01:00:5e:00:00:01', gwPriority: 501, addresses: ['10.0.9.2', '10.0.9.3'] }
+    await expect(endpoints.attach(faulty)).rejects.toThrow(
+      /addresses: .*; mac: "01:00:5e:00:00:01" is a multicast MAC .*; gwPriority: 501 is out of range: from -500 to 500/,
+    )
+    await expect(endpoints.attach({ ...attach, gwPriority: -501 })).rejects.toThrow('gwPriority: -501')
     await expect(endpoints.detach({ network: 'web', node: 'n1' })).rejects.toThrow('exactly one of netns')
   })
 
@@ -70,12 +83,13 @@ describe('attach and detach on another host', () => {
     const digit =
       '0123456789abcdef'.split('').find((one) => [...ids].filter((id) => id.startsWith(one)).length > 1) ?? ''
     await expect(served.client.service(EndpointsService).get({ id: digit })).rejects.toMatchObject({ code: 'invalid' })
-    await expect(served.client.service(EndpointsService).get({ id: digit })).rejects.toThrow('beginning of several')
+    await expect(served.client.service(EndpointsService).get({ id: digit })).rejects.toThrow('may be several endpoints')
   })
 
   it('fails when the stream breaks, when the agent is slow, when a newer stream comes', async () => {
     await using served = await serve(stores)
     const endpoints = served.client.service(EndpointsService)
+    await served.client.service(NetworksService).create(created)
     await registerNode(served.store, 'n1')
     const first = agent(served.client, 'n1', () => undefined)
     const connected = () => endpoints.attach(attach, { timeout: 100 }).catch((error: { code: string }) => error.code)
@@ -105,14 +119,14 @@ describe('waitApplied', () => {
   it('waits for every live agent, also one that connects late, and not for the dead', async () => {
     await using served = await serve(stores)
     const networks = served.client.service(NetworksService)
-    const { revision } = await networks.create(created)
-    expect((await networks.waitApplied({ network: 'web', revision })).nodes).toEqual([])
+    const { revision, network } = await networks.create(created)
+    expect((await networks.waitApplied({ network: network?.uid ?? '', revision })).nodes).toEqual([])
     for (const node of ['n1', 'n2', 'n3']) await startSession(served.store, node)
     const question = { network: 'web', revision }
     const first = agent(served.client, 'n1', (one) => one.applied && { applied: { revision: one.applied.revision } })
     await expect(networks.waitApplied(question, { timeout: 1_500 })).rejects.toMatchObject({
       code: 'deadline',
-      message: expect.stringContaining('not applied in time on n2, n3:'),
+      message: expect.stringContaining('network web is stored, but not applied in time on n2, n3:'),
     })
     expect(first.asked.at(-1)?.applied).toEqual(question)
     const waiting = networks.waitApplied(question)

@@ -1,14 +1,17 @@
 /** A cluster's records in a real etcd, for tests: what agents would have written. */
 import { randomBytes } from 'node:crypto'
+import { OverlayError } from '../lib/errors.ts'
 import { parseCidr, parseIp } from '../lib/ip.ts'
 import { createLogger } from '../lib/log.ts'
-import { macOf } from '../lib/mac.ts'
+import { macOf, parseMac } from '../lib/mac.ts'
 import { pause } from '../lib/retry.ts'
 import { parseVni } from '../lib/vni.ts'
-import { Endpoint, type Network } from '../proto/index.ts'
+import { Answer, Endpoint, type Network } from '../proto/index.ts'
 import { connect } from '../store/connect.ts'
 import { startEtcd, type TestEtcd } from '../store/etcd-for-tests.ts'
-import { put, type Store } from '../store/store.ts'
+import { put, remove, type Store } from '../store/store.ts'
+import type { Ask } from './agent-links.ts'
+import type { Warnings } from './warnings/warnings.ts'
 
 export const silent = createLogger('test', 'silent')
 
@@ -85,6 +88,50 @@ export async function claim(store: Store, network: Network, node: string, addres
     ],
   })
   return endpoint
+}
+
+/** What a node tells of its host. */
+export async function reportRoutes(store: Store, node: string, ...cidrs: string[]) {
+  const routes = cidrs.map((cidr) => ({ kind: 'ROUTE' as const, cidr, via: 'tun0' }))
+  await store.commit({ compares: [], writes: [put(store.keys.hostRoutesOf(node), { routes })] })
+}
+
+/** Agents of these nodes that detach what they are asked to. */
+export function detachingAgents(store: Store, ...nodes: string[]) {
+  const { keys } = store
+  const asked: string[] = []
+  return {
+    asked,
+    isConnected: (node: string) => nodes.includes(node),
+    async ask(node: string, { detach }: Ask) {
+      const id = detach?.endpointId ?? ''
+      asked.push(`${node} ${id}`)
+      const networks = await store.list(keys.networks)
+      const found = await Promise.all(networks.entries.map(({ value }) => store.get(keys.endpoint(value.name, id))))
+      const endpoint = found.find((entry) => entry?.value.node === node)?.value
+      if (!endpoint) throw new OverlayError('not_found', `there is no endpoint ${id} on node ${node}`)
+      await store.commit({
+        compares: [],
+        writes: [
+          remove(keys.endpoint(endpoint.network, id)),
+          ...endpoint.addresses.map((address) => remove(keys.address(endpoint.network, parseIp(address)))),
+          remove(keys.mac(endpoint.network, parseMac(endpoint.mac))),
+          remove(keys.placement(node, endpoint.network, id)),
+          ...(endpoint.name ? [remove(keys.name(endpoint.network, endpoint.name))] : []),
+        ],
+      })
+      return Answer.create({ detach: { endpoint } })
+    },
+  }
+}
+
+/** Where there is nothing to warn of. */
+export const noWarnings: Warnings = {
+  count: 0,
+  all: () => [],
+  of: () => [],
+  told: () => [],
+  onDifference: () => () => {},
 }
 
 /** Waits for a condition, up to ten seconds. */

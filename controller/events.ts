@@ -1,14 +1,17 @@
 /** What happens in the cluster, told to everybody who watches. */
 import type { Logger } from '../lib/log.ts'
-import { Event, type EventAction, type Init, Node, type Session } from '../proto/index.ts'
+import { Event, type EventAction, type Init, Network, Node, type Session } from '../proto/index.ts'
 import { aborted } from '../store/hold-lease.ts'
 import type { Store } from '../store/store.ts'
 import { subject } from './differences.ts'
 import { Outbox } from './outbox.ts'
 import { type RangeView, viewRange } from './range-view.ts'
+import type { Warnings } from './warnings/warnings.ts'
 
 /** Events that may wait for one watcher. */
 const mostWaiting = 10_000
+/** Warnings that a new watcher is told. */
+const mostAtFirst = 1_000
 
 const actions = { created: 'CREATED', updated: 'UPDATED', removed: 'REMOVED' } as const
 
@@ -16,7 +19,7 @@ export interface ClusterEvents {
   /** How many watch. */
   readonly watchers: number
   /**
-   * Events from now on, until `signal` aborts.
+   * What there is to warn of, then events from now on, until `signal` aborts.
    * @throws OverlayError `unavailable` when they are read too slowly.
    */
   watch(signal: AbortSignal): AsyncIterable<Event>
@@ -25,6 +28,7 @@ export interface ClusterEvents {
 export interface ClusterEventsOptions {
   readonly store: Store
   readonly sessions: RangeView<Session>
+  readonly warnings: Warnings
   /** Ends the following of the store. */
   readonly signal: AbortSignal
   readonly log: Logger
@@ -33,16 +37,18 @@ export interface ClusterEventsOptions {
 
 /** The store is followed once for all watchers, from the first one on. */
 export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
-  const { store, sessions, signal, log, now = () => new Date() } = options
+  const { store, sessions, warnings, signal, log, now = () => new Date() } = options
   const watchers = new Set<Outbox<Event>>()
+  const eventOf = (action: EventAction, object: Init<Event>) =>
+    Event.create({ time: now().toISOString(), action, ...object })
   const tell = (action: EventAction, object: Init<Event>) => {
     if (watchers.size === 0) return
-    const event = Event.create({ time: now().toISOString(), action, ...object })
+    const event = eventOf(action, object)
     for (const watcher of watchers) watcher.put(event)
   }
-  let started: Promise<unknown> | undefined
+  let started: Promise<RangeView<Network>> | undefined
 
-  async function start(): Promise<void> {
+  async function start(): Promise<RangeView<Network>> {
     const { keys } = store
     const networks = viewRange(store, keys.networks, signal, log)
     const nodes = viewRange(store, keys.nodes, signal, log)
@@ -57,7 +63,19 @@ export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
       const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
       tell(one.kind === 'created' ? 'LIVE' : 'LOST', { node })
     })
+    warnings.onDifference((one) => {
+      const { network, problem, message } = subject(one)
+      if (one.kind === 'removed') tell('CLEARED', about(networks, network, `no longer: ${problem}`))
+      else tell('WARNED', about(networks, network, message))
+    })
     await Promise.all([networks, nodes, endpoints, sessions].map((view) => view.inSync))
+    return networks
+  }
+
+  /** The network may be gone, or not be seen yet. */
+  function about(networks: RangeView<Network>, name: string, message: string) {
+    const network = networks.entries.get(store.keys.network(name).path)?.value ?? Network.create({ name })
+    return { network, message }
   }
 
   return {
@@ -70,8 +88,10 @@ export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
       caller.addEventListener('abort', end, { once: true })
       try {
         started ??= start()
-        await Promise.race([started, aborted(caller)])
-        if (caller.aborted) return
+        const networks = await Promise.race([started, aborted(caller)])
+        if (caller.aborted || !networks) return
+        for (const { network, message } of warnings.told(mostAtFirst))
+          outbox.put(eventOf('WARNED', about(networks, network, message)))
         watchers.add(outbox)
         yield* outbox
       } finally {

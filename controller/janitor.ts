@@ -1,6 +1,7 @@
 /**
- * Finishes what a crash left half done: removes the endpoints of nodes that are
- * no more. One controller does it, elected through the store.
+ * Finishes what a crash left half done: removes the endpoints and routes of
+ * nodes that are no more; and keeps the journal of addresses within bounds. One
+ * controller does it, elected through the store.
  */
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
@@ -9,6 +10,7 @@ import type { Controller } from '../proto/index.ts'
 import { elect } from '../store/election.ts'
 import { partsBelow } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
+import { type Trimmed, trimJournal } from './ipam/journal.ts'
 import { evict } from './nodes/evict.ts'
 import { viewRange } from './range-view.ts'
 
@@ -40,10 +42,11 @@ export async function janitor(store: Store, options: JanitorOptions): Promise<vo
       nodes.onDifference((difference) => {
         if (difference.kind === 'removed') wake.abort()
       })
+      const trimmed: Trimmed = new Map()
       while (!term.aborted) {
         // Before the round: what is removed during it begins another.
         wake = new AbortController()
-        await round(store, log, term)
+        await round(store, log, term, trimmed)
         await pause(interval, AbortSignal.any([term, wake.signal]))
         if (wake.signal.aborted) await pause(grace, term)
       }
@@ -51,18 +54,37 @@ export async function janitor(store: Store, options: JanitorOptions): Promise<vo
   })
 }
 
-async function round(store: Store, log: Logger, term: AbortSignal): Promise<void> {
+async function round(store: Store, log: Logger, term: AbortSignal, trimmed: Trimmed): Promise<void> {
   try {
-    for await (const node of placedNodes(store)) {
+    for await (const node of rememberedNodes(store)) {
       if (term.aborted) return
-      if (await store.get(store.keys.node(node))) continue
-      const endpoints = await evict(store, node)
-      log.info({ node, endpoints }, 'endpoints of a removed node removed')
+      await evictIfGone(store, log, node)
     }
+    await trimJournal(store, log, term, { trimmed })
   } catch (error) {
     // Level-triggered: the next round finds what is left.
     log.warn({ err: OverlayError.from(error) }, 'round of the janitor ended early')
   }
+}
+
+/** What cannot be removed of one node must not keep the rest waiting for ever. */
+async function evictIfGone(store: Store, log: Logger, node: string): Promise<void> {
+  // Whether it is there is what counts, readable or not.
+  if (await store.get<null>({ path: store.keys.node(node).path, type: null })) return
+  try {
+    const endpoints = await evict(store, node)
+    log.info({ node, endpoints }, 'what a removed node had left is removed')
+  } catch (error) {
+    log.warn({ err: OverlayError.from(error), node }, 'what a removed node had left cannot be removed yet')
+  }
+}
+
+/** The nodes that anything is kept for. */
+async function* rememberedNodes(store: Store): AsyncGenerator<string> {
+  yield* placedNodes(store)
+  const range = store.keys.hostRoutes
+  const { paths } = await store.paths(range)
+  yield* paths.flatMap((path) => partsBelow(range, path).slice(0, 1))
 }
 
 /** The nodes that have placements: one short read for each. */

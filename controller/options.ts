@@ -5,6 +5,7 @@ import { OverlayError } from '../lib/errors.ts'
 import { parseCidr } from '../lib/ip.ts'
 import { type LogLevel, logLevels } from '../lib/log.ts'
 import type { OptionSpec, ProgramSpec } from '../lib/options.ts'
+import { subnetFault } from '../lib/requests/subnets.ts'
 import { readTls, serverCredentials, type TlsFiles, type TlsMaterial } from '../lib/tls.ts'
 import { parseVni } from '../lib/vni.ts'
 import { parseEtcdUrls } from '../store/endpoints.ts'
@@ -13,7 +14,6 @@ import { formatHostPort, type HostPort, isLoopback, isWildcard, parseHostPort } 
 import { clientUrl, type EtcdAddresses } from './embedded-etcd/arguments.ts'
 import { type FlagValues, flagValues } from './flag-values.ts'
 import type { Pool, VniRange } from './networks/allocate.ts'
-import { subnetFault } from './networks/validate.ts'
 
 export interface ControllerOptions {
   /** Where this controller reaches etcd. */

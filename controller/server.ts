@@ -16,6 +16,7 @@ import type { CreateOptions } from './networks/create.ts'
 import { viewRange } from './range-view.ts'
 import { keepRegistered } from './registration.ts'
 import { addServices } from './services.ts'
+import { createWarnings } from './warnings/warnings.ts'
 
 export interface ControllerParts extends CreateOptions {
   readonly store: Store
@@ -45,11 +46,12 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   })
   const links = new AgentLinks(log)
   const sessions = viewRange(store, store.keys.sessions, signal, log)
-  const events = clusterEvents({ store, sessions, signal, log })
+  const warnings = createWarnings({ store, signal, log })
+  const events = clusterEvents({ store, sessions, warnings, signal, log })
   // A restarted controller takes the place of its former self at once.
   const id = formatHostPort(advertise)
   const server = createRpcServer(log)
-  addServices(server, { ...parts, links, sessions, events, clusterUid: cluster.uid, controllerId: id })
+  addServices(server, { ...parts, links, sessions, events, warnings, clusterUid: cluster.uid, controllerId: id })
   const port = await server.listen(formatHostPort(listen), serverCredentials(tls))
   const self = { id, address: id, version, startedAt }
   const registered = keepRegistered(store, self, { signal, log })

@@ -5,6 +5,7 @@ import {
   ClustersService,
   EndpointsService,
   EventsService,
+  IpamService,
   NetworksService,
   NodesService,
   type Session,
@@ -16,32 +17,42 @@ import { findEndpoint } from './endpoints/find.ts'
 import { forwardAttach, forwardDetach } from './endpoints/forward.ts'
 import { listEndpoints } from './endpoints/list.ts'
 import type { ClusterEvents } from './events.ts'
+import { checkIpam } from './ipam/check.ts'
+import { addressHistory } from './ipam/history.ts'
+import { releaseAddress } from './ipam/release.ts'
+import { repairIpam } from './ipam/repair.ts'
+import { showIpam } from './ipam/show.ts'
 import { type CreateOptions, networkCreator } from './networks/create.ts'
 import { getNetwork, listNetworks } from './networks/list.ts'
 import { removeNetwork } from './networks/remove.ts'
+import { networkUpdater } from './networks/update.ts'
 import { getNode, listNodes } from './nodes/list.ts'
 import { removeNode } from './nodes/remove.ts'
 import type { RangeView } from './range-view.ts'
 import { clusterStatus } from './status.ts'
 import { waitApplied } from './wait-applied.ts'
+import type { Warnings } from './warnings/warnings.ts'
 
 export interface ServicesOptions extends CreateOptions {
   readonly store: Store
   readonly links: AgentLinks
   readonly sessions: RangeView<Session>
   readonly events: ClusterEvents
+  readonly warnings: Warnings
   readonly clusterUid: string
   readonly controllerId: string
 }
 
 export function addServices(server: RpcServer, options: ServicesOptions): void {
-  const { store, links, events } = options
+  const { store, links, events, warnings } = options
   const createNetwork = networkCreator(store, options)
+  const updateNetwork = networkUpdater(store)
   server.add(NetworksService, {
     create: (request, context) => createNetwork(request, context.signal),
     list: (request) => listNetworks(store, request),
-    get: ({ name }) => getNetwork(store, name),
-    remove: async ({ name }) => ({ network: await removeNetwork(store, name) }),
+    get: (request) => getNetwork(store, warnings, request),
+    update: (request, context) => updateNetwork(request, context.signal),
+    remove: (request, context) => removeNetwork(store, links, request, answerBy(context)),
     waitApplied: (request, context) => waitApplied(options, request, answerBy(context)),
   })
   server.add(EndpointsService, {
@@ -49,6 +60,13 @@ export function addServices(server: RpcServer, options: ServicesOptions): void {
     get: ({ id }) => findEndpoint(store, id),
     attach: (request, context) => forwardAttach(store, links, request, answerBy(context)),
     detach: (request, context) => forwardDetach(store, links, request, answerBy(context)),
+  })
+  server.add(IpamService, {
+    show: (request) => showIpam(store, request),
+    check: (request, context) => checkIpam(options, request, answerBy(context)),
+    repair: (request, context) => repairIpam(options, request, answerBy(context)),
+    release: (request, context) => releaseAddress(options, request, answerBy(context)),
+    history: (request) => addressHistory(store, request),
   })
   server.add(NodesService, {
     list: async () => ({ nodes: await listNodes(store) }),

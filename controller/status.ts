@@ -3,19 +3,24 @@ import { OverlayError } from '../lib/errors.ts'
 import { ClusterStatus, type Init } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import { listNodes } from './nodes/list.ts'
+import type { Warnings } from './warnings/warnings.ts'
 
 /** A store that has not answered after so many milliseconds is not healthy. */
 const patience = 1_500
+/** Warnings in one answer. */
+const mostWarnings = 100
 
 export interface StatusOptions {
   readonly store: Store
+  readonly warnings: Pick<Warnings, 'all' | 'count'>
   readonly clusterUid: string
   readonly controllerId: string
 }
 
 /** Answered also without the store, which then is what is wrong. */
-export async function clusterStatus({ store, clusterUid, controllerId }: StatusOptions): Promise<ClusterStatus> {
-  const known = { clusterUid, controllerId }
+export async function clusterStatus(options: StatusOptions): Promise<ClusterStatus> {
+  const { store, warnings, clusterUid, controllerId } = options
+  const known = { clusterUid, controllerId, warnings: warningLines(warnings) }
   const urls = [...store.urls]
   try {
     return ClusterStatus.create({ ...known, ...(await withPatience(ask(store))) })
@@ -41,6 +46,13 @@ async function ask(store: Store): Promise<Init<ClusterStatus>> {
     networkCount,
     endpointCount,
   }
+}
+
+/** One each; of too many the first, and how many there are. */
+export function warningLines(warnings: Pick<Warnings, 'all' | 'count'>): string[] {
+  const lines = warnings.all(mostWarnings).map(({ network, message }) => `network ${network}: ${message}`)
+  const more = warnings.count - lines.length
+  return more > 0 ? [...lines, `and ${more} more: overlayctl inspect tells those of a network`] : lines
 }
 
 async function withPatience<T>(promise: Promise<T>): Promise<T> {

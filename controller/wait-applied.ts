@@ -1,12 +1,12 @@
 /** Waits until every live agent has applied a network. */
 import { setMaxListeners } from 'node:events'
 import { hasCode, OverlayError } from '../lib/errors.ts'
-import { parseName } from '../lib/names.ts'
 import { pause } from '../lib/retry.ts'
 import type { Session, WaitAppliedRequest, WaitAppliedResponse } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentLinks } from './agent-links.ts'
 import { type Difference, subject } from './differences.ts'
+import { findNetwork } from './networks/reference.ts'
 import type { RangeView } from './range-view.ts'
 
 /** Milliseconds until an agent that could not tell is asked again. */
@@ -27,13 +27,14 @@ export interface WaitAppliedOptions {
  */
 export async function waitApplied(
   { store, links, sessions }: WaitAppliedOptions,
-  { network, revision }: WaitAppliedRequest,
+  request: WaitAppliedRequest,
   signal: AbortSignal,
 ): Promise<WaitAppliedResponse> {
-  parseName(network)
-  if (revision < 1) throw new OverlayError('invalid', 'revision: give the one that the network was made at')
+  const { revision } = request
+  if (revision < 1) throw new OverlayError('invalid', 'revision: give the one that the network was made or changed at')
+  const network = (await findNetwork(store, request.network)).value.name
   await sessions.inSync
-  const unseen = await liveButUnseen(store, sessions, network)
+  const unseen = await liveButUnseen(store, sessions)
   const applied = new Set<string>()
   const asked = new Set<string>()
   const done = new AbortController()
@@ -79,19 +80,14 @@ export async function waitApplied(
   })
 }
 
-/**
- * What we follow may be behind: who began just before the call is alive, too.
- * @throws OverlayError `not_found` when there is no such network.
- */
-async function liveButUnseen(store: Store, sessions: RangeView<Session>, network: string): Promise<Set<string>> {
+/** What we follow may be behind: who began just before the call is alive, too. */
+async function liveButUnseen(store: Store, sessions: RangeView<Session>): Promise<Set<string>> {
   const gone = new Set<string>()
   const stop = sessions.onDifference((difference) => {
     if (difference.kind === 'removed') gone.add(difference.before.node)
   })
   try {
-    const { keys } = store
-    const [record, listed] = await Promise.all([store.get(keys.network(network)), store.list(keys.sessions)])
-    if (!record) throw new OverlayError('not_found', `there is no network ${network}`)
+    const listed = await store.list(store.keys.sessions)
     const unseen = listed.entries.filter(({ path, value }) => !sessions.entries.has(path) && !gone.has(value.node))
     return new Set(unseen.map(({ value }) => value.node))
   } finally {
@@ -104,6 +100,6 @@ function lateError(network: string, live: readonly string[], applied: ReadonlySe
   const list = `${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ` and ${missing.length - 10} more` : ''}`
   return new OverlayError(
     'deadline',
-    `network ${network} is made, but not applied in time on ${list}: see the agents' logs, or wait longer (--timeout)`,
+    `network ${network} is stored, but not applied in time on ${list}: see the agents' logs, or wait longer (--timeout)`,
   )
 }

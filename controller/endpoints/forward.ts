@@ -1,13 +1,15 @@
 /** Attaches and detaches on other hosts, through their agents' streams. */
 import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
-import { familyOf, parseIp } from '../../lib/ip.ts'
-import { checkLabels } from '../../lib/labels.ts'
-import { parseIfname, parseName } from '../../lib/names.ts'
+import { parseName } from '../../lib/names.ts'
+import { checkAttach } from '../../lib/requests/attach.ts'
 import { checkSandbox } from '../../lib/sandbox.ts'
 import type { Answer, AttachRequest, AttachResponse, DetachRequest, DetachResponse } from '../../proto/index.ts'
 import type { Store } from '../../store/store.ts'
 import type { AgentLinks, Ask } from '../agent-links.ts'
+import { findNetwork } from '../networks/reference.ts'
+import { findNode } from '../nodes/reference.ts'
+import { Refusals } from '../refusals.ts'
 import { findEndpoint } from './find.ts'
 
 /** @throws OverlayError `invalid` with every fault of the request; what the node's agent answers with. */
@@ -18,24 +20,18 @@ export async function forwardAttach(
   signal: AbortSignal,
 ): Promise<AttachResponse> {
   const faults = new Faults()
-  faults.try('network', () => parseName(request.network))
+  checkAttach(faults, request)
   checkNode(faults, request.node)
   faults.try('sandbox', () => checkSandbox(request))
-  if (request.ifname) faults.try('ifname', () => parseIfname(request.ifname))
-  if (request.name) faults.try('name', () => parseName(request.name))
-  const ips = request.addresses.slice(0, 2).map((address) => faults.try('addresses', () => parseIp(address)))
-  const families = ips.filter((ip) => ip !== undefined).map(familyOf)
-  if (request.addresses.length > 2 || new Set(families).size < families.length)
-    faults.add('addresses: an endpoint has at most one IPv4 and one IPv6 address')
-  checkLabels(faults, 'labels', request.labels)
   faults.throwIfAny()
-  const { attach } = await askNode(store, links, request.node, { attach: request }, signal)
-  if (!attach) throw wrongAnswer(request.node)
+  const names = await resolve(store, links, request)
+  const { attach } = await askNode(store, links, names.node, { attach: { ...request, ...names } }, signal)
+  if (!attach) throw wrongAnswer(names.node)
   return attach
 }
 
 /**
- * By an endpoint's id, or the beginning of one, or by network, node and sandbox.
+ * By an endpoint's id, the beginning of one, or its name; or by network, node and sandbox.
  * @throws OverlayError `invalid`, `not_found`; what the node's agent answers with.
  */
 export async function forwardDetach(
@@ -44,31 +40,51 @@ export async function forwardDetach(
   request: DetachRequest,
   signal: AbortSignal,
 ): Promise<DetachResponse> {
-  const { node, ...rest } = request.endpointId ? await byEndpoint(store, request) : bySandbox(request)
+  const { node, ...rest } = request.endpointId
+    ? await byEndpoint(store, links, request)
+    : await bySandbox(store, links, request)
   const { detach } = await askNode(store, links, node, { detach: { ...rest, node } }, signal)
   if (!detach) throw wrongAnswer(node)
   return detach
 }
 
-async function byEndpoint(store: Store, request: DetachRequest): Promise<DetachRequest> {
+async function byEndpoint(store: Store, links: AgentLinks, request: DetachRequest): Promise<DetachRequest> {
   const faults = new Faults()
   if (request.node) faults.try('node', () => parseName(request.node))
-  if (request.network || request.netns !== undefined || request.pid !== undefined)
+  if (request.network) faults.try('network', () => parseName(request.network))
+  if (request.netns !== undefined || request.pid !== undefined)
     faults.add('endpointId: give either an endpoint, or a network and a sandbox, not both')
   faults.throwIfAny()
-  const endpoint = await findEndpoint(store, request.endpointId)
-  if (request.node && request.node !== endpoint.node)
+  const network = request.network ? (await findNetwork(store, request.network)).value.name : undefined
+  const endpoint = await findEndpoint(store, request.endpointId, network)
+  if (request.node && (await nodeName(store, links, request.node)) !== endpoint.node)
     throw new OverlayError('invalid', `endpoint ${endpoint.id} is on node ${endpoint.node}, not on ${request.node}`)
   return { endpointId: endpoint.id, network: '', node: endpoint.node }
 }
 
-function bySandbox(request: DetachRequest): DetachRequest {
+async function bySandbox(store: Store, links: AgentLinks, request: DetachRequest): Promise<DetachRequest> {
   const faults = new Faults()
   faults.try('network', () => parseName(request.network))
   checkNode(faults, request.node)
   faults.try('sandbox', () => checkSandbox(request))
   faults.throwIfAny()
-  return request
+  return { ...request, ...(await resolve(store, links, request)) }
+}
+
+/**
+ * The names that agents know them by.
+ * @throws OverlayError `not_found`, `invalid`
+ */
+async function resolve(store: Store, links: AgentLinks, { network, node }: { network: string; node: string }) {
+  const refusals = new Refusals()
+  const [found, name] = await refusals.both(findNetwork(store, network), nodeName(store, links, node))
+  if (!found || name === undefined) throw refusals.error()
+  return { network: found.value.name, node: name }
+}
+
+/** An agent that is connected is there by that name: nothing is read. */
+async function nodeName(store: Store, links: AgentLinks, reference: string): Promise<string> {
+  return links.isConnected(reference) ? reference : (await findNode(store, reference)).value.name
 }
 
 function checkNode(faults: Faults, node: string): void {

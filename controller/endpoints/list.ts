@@ -1,22 +1,35 @@
 /** Endpoints in pages: all, those of a network, those on a node. */
-import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
 import { parseName } from '../../lib/names.ts'
 import type { ListEndpointsRequest, ListEndpointsResponse } from '../../proto/index.ts'
 import { partsBelow } from '../../store/keys.ts'
-import type { Key, Store } from '../../store/store.ts'
+import type { Entry, Store } from '../../store/store.ts'
+import { placementsOf } from '../networks/placements.ts'
+import { findNetwork } from '../networks/reference.ts'
+import { findNode } from '../nodes/reference.ts'
 import { pageOptions, pageToken } from '../paging.ts'
+import { readEach } from '../read-each.ts'
+import { Refusals } from '../refusals.ts'
 
-/** @throws OverlayError `not_found` when there is no such network or node. */
+/** @throws OverlayError `invalid`; `not_found` when there is no such network or node. */
 export async function listEndpoints(store: Store, request: ListEndpointsRequest): Promise<ListEndpointsResponse> {
-  const { network, node } = request
   const faults = new Faults()
-  if (network) faults.try('network', () => parseName(network))
-  if (node) faults.try('node', () => parseName(node))
+  if (request.network) faults.try('network', () => parseName(request.network))
+  if (request.node) faults.try('node', () => parseName(request.node))
   faults.throwIfAny()
-  if (network) await refuseUnknown(store, store.keys.network(network), `network ${network}`)
-  if (node) await refuseUnknown(store, store.keys.node(node), `node ${node}`)
-  return node ? listPlaced(store, request) : listPlain(store, request)
+  const refusals = new Refusals()
+  const [network, node] = await refusals.both(
+    nameOf(request.network && findNetwork(store, request.network)),
+    nameOf(request.node && findNode(store, request.node)),
+  )
+  if (network === undefined || node === undefined) throw refusals.error()
+  const named = { ...request, network, node }
+  return node ? listPlaced(store, named) : listPlain(store, named)
+}
+
+/** Empty when none was asked for. */
+async function nameOf(found: Promise<Entry<{ name: string }>> | ''): Promise<string> {
+  return found && (await found).value.name
 }
 
 async function listPlain(store: Store, request: ListEndpointsRequest): Promise<ListEndpointsResponse> {
@@ -29,18 +42,12 @@ async function listPlain(store: Store, request: ListEndpointsRequest): Promise<L
 async function listPlaced(store: Store, request: ListEndpointsRequest): Promise<ListEndpointsResponse> {
   const { keys } = store
   const all = keys.placements(request.node)
-  const range = request.network ? { ...all, prefix: `${all.prefix}${request.network}/` } : all
+  const range = request.network ? placementsOf(store, request.node, request.network) : all
   const page = await store.page(range, pageOptions(range, request))
-  const entries = await Promise.all(
-    page.entries.map(({ path }) => {
-      const [network = '', id = ''] = partsBelow(all, path)
-      return store.get(keys.endpoint(network, id))
-    }),
-  )
+  const entries = await readEach(page.entries, ({ path }) => {
+    const [network = '', id = ''] = partsBelow(all, path)
+    return store.get(keys.endpoint(network, id))
+  })
   const endpoints = entries.filter((entry) => entry !== undefined).map((entry) => entry.value)
   return { endpoints, nextPageToken: pageToken(range, page.next) }
-}
-
-async function refuseUnknown<T>(store: Store, key: Key<T>, what: string): Promise<void> {
-  if (!(await store.get(key))) throw new OverlayError('not_found', `there is no ${what}`)
 }

@@ -62,7 +62,7 @@ describe('refuseOverlap', () => {
     ['10.0.9.0/24', '10.0.9.0/24'],
     ['fd00::/64', 'fd00::/64'],
   ])('refuses %s beside %s', (asked, there) => {
-    expect(() => refuseOverlap([parseCidr(asked)], [taken(there)])).toThrow(
+    expect(() => refuseOverlap([parseCidr(asked)], { cluster: [taken(there)], hosts: [] })).toThrow(
       `subnet ${asked} overlaps ${there} of network web`,
     )
   })
@@ -74,11 +74,22 @@ describe('refuseOverlap', () => {
       taken('fd00::/65', 'network b'),
       taken('10.1.0.0/24', 'network c'),
     ]
-    expect(() => refuseOverlap(subnets, there)).toThrow(/network a.*network b(?!.*network c)/)
+    expect(() => refuseOverlap(subnets, { cluster: there, hosts: [] })).toThrow(/network a.*network b(?!.*network c)/)
   })
 
   it('lets neighbours be', () => {
-    refuseOverlap([parseCidr('10.0.9.0/24')], [taken('10.0.8.0/24'), taken('10.0.10.0/24'), taken('fd00::/64')])
+    const there = [taken('10.0.8.0/24'), taken('10.0.10.0/24'), taken('fd00::/64')]
+    refuseOverlap([parseCidr('10.0.9.0/24')], { cluster: there, hosts: there })
+  })
+
+  it('offers what can be allowed, and only that', () => {
+    const subnets = [parseCidr('10.0.9.0/24')]
+    const hosts = [taken('10.0.0.0/8', 'node n1 (route by tun0)')]
+    expect(() => refuseOverlap(subnets, { cluster: [], hosts })).toThrow(
+      'subnet 10.0.9.0/24 overlaps 10.0.0.0/8 of node n1 (route by tun0): choose another subnet, or allow it with --allow-overlap',
+    )
+    const cluster = [taken('10.0.9.7/32', "node n2's VTEP")]
+    expect(() => refuseOverlap(subnets, { cluster, hosts })).toThrow(/n2's VTEP; .*tun0\): choose another subnet$/)
   })
 })
 
@@ -103,7 +114,14 @@ describe('freeSubnet', () => {
 
   it('says when the pools are used up', () => {
     expect(() => freeSubnet([pool('10.64.0.0/24', 25)], [taken('10.64.0.0/25'), taken('10.64.0.128/25')])).toThrow(
-      'no subnet is left in the pools (10.64.0.0/24:25)',
+      'no subnet is left in the pools (10.64.0.0/24:25): name one',
+    )
+  })
+
+  it('says what covers a pool as a whole', () => {
+    const there = [taken('10.0.0.0/8', 'node n1 (route by tun0)')]
+    expect(() => freeSubnet([pool('10.64.0.0/24', 25)], there)).toThrow(
+      '10.0.0.0/8 of node n1 (route by tun0) covers all of one: name one (--subnet)',
     )
   })
 

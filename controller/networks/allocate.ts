@@ -1,7 +1,8 @@
 /** Which VNI and which subnet a new network gets, told from the networks that there are. */
 import { OverlayError } from '../../lib/errors.ts'
-import { type Cidr, cidrAt, overlaps } from '../../lib/ip.ts'
+import { type Cidr, cidrAt, encloses, overlaps } from '../../lib/ip.ts'
 import { parseVni, type Vni } from '../../lib/vni.ts'
+import type { Taken } from './taken.ts'
 
 /** The VNIs that may be given, both ends included. */
 export interface VniRange {
@@ -9,17 +10,14 @@ export interface VniRange {
   readonly max: Vni
 }
 
+/** How many overlaps a refusal names. */
+const shown = 5
+
 /** Where subnets come from when none is named: all of `size` in `cidr`. */
 export interface Pool {
   readonly cidr: Cidr
   /** Prefix length of the subnets. */
   readonly size: number
-}
-
-/** A subnet or address that is in use, and what by, for people: `network web`. */
-export interface Taken {
-  readonly cidr: Cidr
-  readonly by: string
 }
 
 /**
@@ -45,17 +43,26 @@ export function nextVni(
   return { vni: parseVni(vni), next: parseVni(after(vni)) }
 }
 
-/** @throws OverlayError `failed_precondition` naming everything that the subnets overlap. */
-export function refuseOverlap(subnets: readonly Cidr[], taken: readonly Taken[]): void {
-  const clashes = subnets.flatMap((cidr) =>
-    taken
-      .filter((other) => overlaps(cidr, other.cidr))
-      .map((other) => `subnet ${cidr.text} overlaps ${other.cidr.text} of ${other.by}`),
-  )
+/**
+ * `hosts`: what may be overlapped if it is wanted.
+ * @throws OverlayError `failed_precondition` naming everything that the subnets
+ * overlap.
+ */
+export function refuseOverlap(
+  subnets: readonly Cidr[],
+  { cluster, hosts }: { readonly cluster: readonly Taken[]; readonly hosts: readonly Taken[] },
+): void {
+  const among = (taken: readonly Taken[]) =>
+    subnets.flatMap((cidr) => taken.filter((other) => overlaps(cidr, other.cidr)).map((other) => ({ cidr, other })))
+  const fixed = among(cluster)
+  const clashes = [...fixed, ...among(hosts)]
   if (clashes.length === 0) return
-  const named = clashes.slice(0, 5).join('; ')
-  const more = clashes.length > 5 ? ` (and ${clashes.length - 5} more)` : ''
-  throw new OverlayError('failed_precondition', `${named}${more}: choose another subnet`)
+  const named = clashes
+    .slice(0, shown)
+    .map(({ cidr, other }) => `subnet ${cidr.text} overlaps ${other.cidr.text} of ${other.by}`)
+  const more = clashes.length > shown ? ` (and ${clashes.length - shown} more)` : ''
+  const wayOut = fixed.length > 0 ? 'choose another subnet' : 'choose another subnet, or allow it with --allow-overlap'
+  throw new OverlayError('failed_precondition', `${named.join('; ')}${more}: ${wayOut}`)
 }
 
 /**
@@ -68,9 +75,12 @@ export function freeSubnet(pools: readonly Pool[], taken: readonly Taken[]): Cid
     if (found) return found
   }
   const names = pools.map((pool) => `${pool.cidr.text}:${pool.size}`).join(', ')
+  // One larger than a pool leaves nothing of it: that is worth a look.
+  const large = taken.find(({ cidr }) => pools.some((pool) => encloses(cidr, pool.cidr)))
+  const why = large ? `: ${large.cidr.text} of ${large.by} covers all of one` : ''
   throw new OverlayError(
     'exhausted',
-    `no subnet is left in the pools (${names}): name one (--subnet), remove networks, or give the controllers another --pool`,
+    `no subnet is left in the pools (${names})${why}: name one (--subnet), remove networks, or give the controllers another --pool`,
   )
 }
 

@@ -1,86 +1,116 @@
-/** Makes a network: name, VNI, subnets and gateways in one transaction. */
+/** Makes a network: name, VNI, subnets, gateways and auxiliary addresses in one transaction. */
 import { randomBytes } from 'node:crypto'
-import { hasCode, OverlayError } from '../../lib/errors.ts'
-import { parseIp } from '../../lib/ip.ts'
-import { retry } from '../../lib/retry.ts'
+import { OverlayError } from '../../lib/errors.ts'
+import { type NetworkWish, validateCreate } from '../../lib/requests/create-network.ts'
 import type { CreateNetworkRequest, CreateNetworkResponse } from '../../proto/index.ts'
-import { absent, put, rangeUnchanged, type Store, unchanged } from '../../store/store.ts'
+import { partsBelow } from '../../store/keys.ts'
+import { absent, type Entry, put, rangeUnchanged, type Store, unchanged, type Write } from '../../store/store.ts'
 import type { Pool, VniRange } from './allocate.ts'
-import { planNetwork } from './plan-network.ts'
-import { type NetworkWish, validateCreate } from './validate.ts'
+import { type NetworkPlan, planNetwork } from './plan-network.ts'
+import { routesOfHosts } from './routes-of-hosts.ts'
+import type { RoutesOfNode } from './taken.ts'
+import { takeTurns } from './turns.ts'
 
 export interface CreateOptions {
   readonly vnis: VniRange
   readonly pools: readonly Pool[]
 }
 
-export type CreateNetwork = (request: CreateNetworkRequest, signal: AbortSignal) => Promise<CreateNetworkResponse>
+/** With what is known only once the cluster is. */
+export interface CreatorOptions extends CreateOptions {
+  /** Unique local subnets derive from it. */
+  readonly clusterUid: string
+}
 
-/** How often a creation starts anew because one of another controller came between. */
-const attempts = 60
-const backoff = { first: 4, most: 150 }
+export type CreateNetwork = (request: CreateNetworkRequest, signal: AbortSignal) => Promise<CreateNetworkResponse>
 
 /**
  * Any number of controllers may create at once: what was decided on the list of
- * networks commits only if no network was written since. The creations of one
- * controller take turns, because of those that race only one goes through.
+ * networks commits only if no network was written since.
  */
-export function networkCreator(store: Store, options: CreateOptions): CreateNetwork {
-  let last: Promise<unknown> = Promise.resolve()
+export function networkCreator(store: Store, options: CreatorOptions): CreateNetwork {
+  const inTurn = takeTurns()
   return async (request, signal) => {
     const wish = validateCreate(request)
-    const mine = last.then(() => create(store, options, wish, signal))
-    last = mine.catch(() => undefined)
-    return mine
+    if (request.dryRun) {
+      const { made } = await plan(store, options, wish, await routesOfHosts(store))
+      return { network: made.network, revision: 0 }
+    }
+    let hosts: readonly RoutesOfNode[] | undefined
+    return inTurn(async () => {
+      hosts ??= await routesOfHosts(store)
+      return tryCreate(store, options, wish, hosts)
+    }, signal)
   }
-}
-
-async function create(store: Store, options: CreateOptions, wish: NetworkWish, signal: AbortSignal) {
-  if (signal.aborted) throw new OverlayError('deadline', 'the caller gave up before the network was made')
-  let attempt = 0
-  return retry(() => tryCreate(store, options, wish), {
-    signal,
-    backoff,
-    worthwhile: (error) => hasCode(error, 'conflict') && ++attempt < attempts,
-  })
 }
 
 async function tryCreate(
   store: Store,
-  { vnis, pools }: CreateOptions,
+  options: CreatorOptions,
   wish: NetworkWish,
+  hosts: readonly RoutesOfNode[],
 ): Promise<CreateNetworkResponse> {
   const { keys } = store
-  const [networks, nodes, cursor] = await Promise.all([
+  const { made, revision, cursor } = await plan(store, options, wish, hosts)
+  const { network, nextVni } = made
+  const key = keys.network(network.name)
+  const vniKey = keys.vni(network.vni)
+  const outcome = await store.commit({
+    compares: [
+      rangeUnchanged(keys.networks, revision),
+      absent(key),
+      absent(vniKey),
+      ...(nextVni === undefined ? [] : [cursor ? unchanged(cursor) : absent(keys.vniCursor)]),
+    ],
+    writes: [
+      put(key, network),
+      put(vniKey, { network: network.name }),
+      ...(nextVni === undefined ? [] : [put(keys.vniCursor, { next: nextVni }, { over: cursor })]),
+      ...addressOwners(store, made),
+    ],
+  })
+  if (!outcome.committed) throw new OverlayError('conflict', 'too many networks are being made at once: try again')
+  return { network, revision: outcome.revision }
+}
+
+async function plan(
+  store: Store,
+  { clusterUid, vnis, pools }: CreatorOptions,
+  wish: NetworkWish,
+  hostRoutes: readonly RoutesOfNode[],
+) {
+  const { keys } = store
+  const [networks, nodes, vniOwners, cursor] = await Promise.all([
     store.list(keys.networks),
     store.list(keys.nodes),
+    store.list(keys.allVnis),
     store.get(keys.vniCursor),
   ])
+  const owned = vniOwners.entries.map((entry): [number, (typeof entry)['value']] => [vniOf(store, entry), entry.value])
   const surroundings = {
-    networks: networks.entries.map((entry) => entry.value),
+    clusterUid,
+    networks: networks.entries,
     nodes: nodes.entries.map((entry) => entry.value),
+    hostRoutes,
+    vniOwners: new Map(owned),
     vniCursor: cursor?.value.next,
     vnis,
     pools,
   }
   const birth = { uid: randomBytes(16).toString('hex'), createdAt: new Date().toISOString(), random: Math.random }
-  const { network, nextVni } = planNetwork(wish, surroundings, birth)
-  const key = keys.network(network.name)
-  const vniKey = keys.vni(network.vni)
-  const outcome = await store.commit({
-    compares: [
-      rangeUnchanged(keys.networks, networks.revision),
-      absent(key),
-      absent(vniKey),
-      cursor ? unchanged(cursor) : absent(keys.vniCursor),
-    ],
-    writes: [
-      put(key, network),
-      put(vniKey, { network: network.name }),
-      put(keys.vniCursor, { next: nextVni }, { over: cursor }),
-      ...network.subnets.map(({ gateway }) => put(keys.address(network.name, parseIp(gateway)), { kind: 'GATEWAY' })),
-    ],
-  })
-  if (!outcome.committed) throw new OverlayError('conflict', 'too many networks are being made at once: try again')
-  return { network, revision: outcome.revision }
+  return { made: planNetwork(wish, surroundings, birth), revision: networks.revision, cursor }
+}
+
+function vniOf({ keys }: Store, { path }: Entry<unknown>): number {
+  return Number(partsBelow(keys.allVnis, path)[0])
+}
+
+/** Whom the addresses belong to that no endpoint can have. */
+function addressOwners({ keys }: Store, { network, subnets }: NetworkPlan): readonly Write[] {
+  return subnets.flatMap(({ gateway, auxAddresses }) => [
+    put(keys.address(network.name, gateway), { kind: 'GATEWAY' }),
+    ...Object.entries(auxAddresses).map(([name, ip]) =>
+      put(keys.address(network.name, ip), { kind: 'AUXILIARY', name }),
+    ),
+  ])
 }

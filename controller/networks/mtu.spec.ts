@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { parseCidr } from '../../lib/ip.ts'
+import { smallestMtu } from '../../lib/requests/mtu.ts'
 import { Node } from '../../proto/index.ts'
 import { mtuOfNodes } from './mtu.ts'
 
 const node = (name: string, vtepAddress: string, underlayMtu: number) => Node.create({ name, vtepAddress, underlayMtu })
-const v4 = [{ cidr: parseCidr('10.0.9.0/24') }]
-const v6 = [{ cidr: parseCidr('fd00::/64') }]
+const v4 = smallestMtu([{ cidr: parseCidr('10.0.9.0/24') }])
+const v6 = smallestMtu([{ cidr: parseCidr('10.0.9.0/24') }, { cidr: parseCidr('fd00::/64') }])
 
 describe('mtuOfNodes', () => {
   it.each([

@@ -1,26 +1,23 @@
 /** The MTU of a network: what its nodes' underlays can carry. */
 import { OverlayError } from '../../lib/errors.ts'
-import { type Cidr, familyOf, parseIp } from '../../lib/ip.ts'
+import { familyOf, parseIp } from '../../lib/ip.ts'
+import { largestMtu } from '../../lib/requests/mtu.ts'
 import { vxlanOverhead } from '../../lib/vxlan.ts'
 import type { Node } from '../../proto/index.ts'
 
-/** The largest IP packet, less the overhead over IPv4. */
-export const largestMtu = 65_535 - vxlanOverhead[4]
-
-/** RFC 791 has every host take 576 bytes; RFC 8200, section 5, asks 1280 of every IPv6 link. */
-export function smallestMtu(subnets: readonly { readonly cidr: Cidr }[]): number {
-  return subnets.some(({ cidr }) => cidr.family === 6) ? 1280 : 576
+/** What a network can have whose packets go by this node, in bytes. */
+export function carriedBy({ underlayMtu, vtepAddress }: Node): number {
+  return underlayMtu - vxlanOverhead[familyOf(parseIp(vtepAddress))]
 }
 
 /**
- * What all registered nodes can carry, in bytes.
+ * What all registered nodes can carry, in bytes. `needed`: by the network's
+ * families.
  * @throws OverlayError `failed_precondition` without a node, or when one of
- * them carries too little for the subnets.
+ * them carries less than what is needed.
  */
-export function mtuOfNodes(nodes: readonly Node[], subnets: readonly { readonly cidr: Cidr }[]): number {
-  const carried = nodes.map((node) => {
-    return { node, mtu: node.underlayMtu - vxlanOverhead[familyOf(parseIp(node.vtepAddress))] }
-  })
+export function mtuOfNodes(nodes: readonly Node[], needed: number): number {
+  const carried = nodes.map((node) => ({ node, mtu: carriedBy(node) }))
   const [first, ...others] = carried
   if (!first)
     throw new OverlayError(
@@ -28,7 +25,6 @@ export function mtuOfNodes(nodes: readonly Node[], subnets: readonly { readonly 
       'the MTU cannot be told, because no node is registered yet: start an agent first, or name the MTU (--mtu)',
     )
   const least = others.reduce((a, b) => (b.mtu < a.mtu ? b : a), first)
-  const needed = smallestMtu(subnets)
   if (least.mtu < needed)
     throw new OverlayError(
       'failed_precondition',

@@ -1,9 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import { overlaps, parseCidr } from '../../lib/ip.ts'
-import { CreateNetworkRequest, type Init, ListNetworksRequest } from '../../proto/index.ts'
+import {
+  CreateNetworkRequest,
+  GetNetworkRequest,
+  type Init,
+  ListNetworksRequest,
+  RemoveNetworkRequest,
+} from '../../proto/index.ts'
 import type { Store } from '../../store/store.ts'
-import { claim, everyKey, registerNode, smallSpace, type TestStores, testStores } from '../cluster-for-tests.ts'
+import {
+  claim,
+  detachingAgents,
+  everyKey,
+  noWarnings,
+  registerNode,
+  reportRoutes,
+  smallSpace,
+  type TestStores,
+  testStores,
+} from '../cluster-for-tests.ts'
 import { networkCreator } from './create.ts'
 import { getNetwork, listNetworks } from './list.ts'
 import { removeNetwork } from './remove.ts'
@@ -17,13 +33,19 @@ afterAll(async () => stores[Symbol.asyncDispose]())
 const never = new AbortController().signal
 
 function creator(store: Store, options = smallSpace) {
-  const create = networkCreator(store, options)
+  const create = networkCreator(store, { ...options, clusterUid: 'c' })
   return async (init: Init<CreateNetworkRequest>) => {
     const { network, revision } = await create(CreateNetworkRequest.create({ mtu: 1450, ...init }), never)
     if (!network) throw new Error('no network')
     return { ...network, revision }
   }
 }
+
+const drop = async (store: Store, name: string) =>
+  (await removeNetwork(store, detachingAgents(store), RemoveNetworkRequest.create({ name }), never)).network
+
+const get = (store: Store, name: string, maxEndpoints = 0) =>
+  getNetwork(store, noWarnings, GetNetworkRequest.create({ name, maxEndpoints }))
 
 const codeOf = (error: unknown) => OverlayError.from(error).code
 
@@ -67,6 +89,7 @@ describe('networkCreator', () => {
     const create = creator(store, { ...smallSpace, pools: [{ cidr: parseCidr('10.64.0.0/24'), size: 24 }] })
     await registerNode(store, 'n1', '192.0.2.1')
     await create({ name: 'web', subnets: [{ cidr: '10.64.0.0/24' }] })
+    await reportRoutes(store, 'n1', '10.2.0.0/16')
     const before = await everyKey(store)
     const refused: [Init<CreateNetworkRequest>, string][] = [
       [{ name: 'web', subnets: [{ cidr: '10.1.0.0/24' }] }, 'network web exists already (10.64.0.0/24, VNI 5000)'],
@@ -74,9 +97,61 @@ describe('networkCreator', () => {
       [{ name: 'b', subnets: [{ cidr: '192.0.2.0/24' }] }, "overlaps 192.0.2.1/32 of node n1's VTEP"],
       [{ name: 'b', subnets: [{ cidr: '10.1.0.7/24' }] }, 'did you mean 10.1.0.0/24?'],
       [{ name: 'b' }, 'no subnet is left in the pools'],
+      [{ name: 'b', subnets: [{ cidr: '10.2.3.0/24' }] }, '10.2.0.0/16 of node n1 (route by tun0)'],
+      [{ name: 'b', subnets: [{ cidr: '10.1.0.0/24', ipRange: '10.2.0.0/25' }] }, 'ipRange: 10.2.0.0/25 is not in'],
+      [{ name: 'b', subnets: [{ cidr: '10.1.0.0/24', auxAddresses: { a: '10.1.0.1' } }] }, 'is the gateway already'],
+      [{ name: 'b', subnets: [{ cidr: '10.1.0.0/24' }], vni: 5000 }, 'VNI 5000 is that of network web'],
+      [{ name: 'b', subnets: [{ cidr: '10.1.0.0/24' }], vni: 2 ** 24 }, 'is not a VNI'],
+      [{ name: 'b', subnets: [{ cidr: '10.1.0.0/24' }], configFrom: 'x' }, 'there is no network x'],
+      [{ name: 'b', subnets: [{ cidr: '10.1.0.0/24' }], ipv6: true, mtu: 1279 }, '1280 with IPv6'],
     ]
-    for (const [request, why] of refused) await expect(create(request)).rejects.toThrow(why)
+    for (const [request, why] of refused) {
+      await expect(create(request)).rejects.toThrow(why)
+      await expect(create({ ...request, dryRun: true })).rejects.toThrow(why)
+    }
     expect(await everyKey(store)).toEqual(before)
+  })
+
+  it('writes nothing in a dry run', async () => {
+    const [store] = stores.open()
+    const made = await creator(store)({ name: 'web', dryRun: true, ipv6: true })
+    expect(made).toMatchObject({ name: 'web', vni: 5000, revision: 0, subnets: [{ cidr: '10.64.0.0/24' }, {}] })
+    expect(await everyKey(store)).toEqual([])
+  })
+
+  it('writes as many auxiliary addresses as there may be, and a VNI outside of the range, without the cursor', async () => {
+    const [store] = stores.open()
+    const many = (prefix: string) =>
+      Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`a${n}`, `${prefix}${n + 16}`]))
+    const network = await creator(store)({
+      name: 'web',
+      vni: 42,
+      subnets: [
+        { cidr: '10.0.9.0/24', auxAddresses: many('10.0.9.') },
+        { cidr: 'fd00:9::/64', auxAddresses: many('fd00:9::') },
+      ],
+    })
+    const keys = (await everyKey(store)).map((key) => key.split(' ')[0])
+    expect(keys.filter((key) => !key?.startsWith('addresses/'))).toEqual(['networks/web', 'vnis/42'])
+    const owners = await store.list(store.keys.addresses('web'))
+    const aux = owners.entries.filter(({ value }) => value.kind === 'AUXILIARY')
+    expect([owners.entries.length, aux.length]).toEqual([34, 32])
+    expect(aux.find(({ path }) => path.endsWith('/10.0.9.18'))?.value.name).toBe('a2')
+    expect(network.subnets[0]?.auxAddresses).toEqual(many('10.0.9.'))
+    await drop(store, 'web')
+    expect(await everyKey(store)).toEqual([])
+  })
+
+  it('lets exactly one of two have a VNI', async () => {
+    const [first, second] = stores.open(2)
+    if (!second) throw new Error('no second store')
+    const outcomes = await Promise.allSettled([
+      creator(first)({ name: 'a', vni: 42 }),
+      creator(second)({ name: 'b', vni: 42 }),
+    ])
+    const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+    expect(refused.map(codeOf)).toEqual(['already_exists'])
+    expect(String(refused[0])).toMatch(/VNI 42 is that of network [ab] already/)
   })
 
   it('gives a freed VNI last', async () => {
@@ -84,7 +159,7 @@ describe('networkCreator', () => {
     const range = { min: smallSpace.vnis.min, max: 5002 as typeof smallSpace.vnis.max }
     const create = creator(store, { ...smallSpace, vnis: range })
     const vnis = [(await create({ name: 'a' })).vni]
-    await removeNetwork(store, 'a')
+    await drop(store, 'a')
     for (const name of ['b', 'c', 'd']) vnis.push((await create({ name })).vni)
     expect(vnis).toEqual([5000, 5001, 5002, 5000])
     await expect(create({ name: 'e' })).rejects.toThrow('all 3 VNIs')
@@ -122,6 +197,7 @@ describe('listNetworks, getNetwork', () => {
     const [store] = stores.open()
     const create = creator(store)
     const [a] = await Promise.all([create({ name: 'a' }), create({ name: 'b' }), create({ name: 'c' })])
+    for (const node of ['n1', 'n2', 'n3']) await registerNode(store, node)
     const endpoints = [await claim(store, a, 'n2', '10.64.0.2'), await claim(store, a, 'n1', '10.64.0.3')]
     const first = await listNetworks(store, ListNetworksRequest.create({ pageSize: 2, withStatus: true }))
     expect(first.networks.map(({ name, status }) => [name, status?.endpointCount])).toEqual([
@@ -134,47 +210,41 @@ describe('listNetworks, getNetwork', () => {
     )
     expect(second.networks.map(({ name }) => name)).toEqual(['c'])
     expect(second.nextPageToken).toBe('')
-    const { status } = await getNetwork(store, 'a')
+    const { status } = await get(store, a.uid.slice(0, 12))
     expect(status?.nodes).toEqual(['n1', 'n2'])
     expect(status?.endpoints.map(({ id }) => id).toSorted()).toEqual(endpoints.map(({ id }) => id).toSorted())
-    await expect(getNetwork(store, 'x')).rejects.toThrow('there is no network x')
+    expect(status?.usage).toMatchObject([{ cidr: '10.64.0.0/24', used: 2, reserved: 1, free: '251' }])
+    const part = (await get(store, 'a', 1)).status
+    expect([part?.endpointCount, part?.endpoints.length, part?.nodes]).toEqual([2, 1, ['n1', 'n2']])
+    await expect(get(store, 'x')).rejects.toThrow('there is no network x')
     await expect(listNetworks(store, ListNetworksRequest.create({ pageToken: '../..' }))).rejects.toThrow('pageToken')
   })
 })
 
-describe('removeNetwork', () => {
-  it('leaves nothing behind', async () => {
+describe('listNetworks with filters', () => {
+  it('gives those that pass all', async () => {
     const [store] = stores.open()
-    const network = await creator(store)({ name: 'web' })
-    await creator(store)({ name: 'web2' })
-    const other = (await everyKey(store)).filter((key) => !/^(networks\/web|addresses\/web\/.*|vnis\/5000) /.test(key))
-    expect((await removeNetwork(store, 'web')).uid).toBe(network.uid)
-    expect(await everyKey(store)).toEqual(other)
-    await expect(removeNetwork(store, 'web')).rejects.toThrow('there is no network web')
-  })
-
-  it('names the endpoints that are in the way, and changes nothing', async () => {
-    const [store] = stores.open()
-    const network = await creator(store)({ name: 'web' })
-    for (let n = 2; n < 9; n++) await claim(store, network, 'n1', `10.64.0.${n}`, `c${n}`)
-    const before = await everyKey(store)
-    await expect(removeNetwork(store, 'web')).rejects.toThrow(
-      /network web still has 7 endpoints: ([0-9a-f]{32} \(c\d\) on n1, ){4}[0-9a-f]{32} \(c\d\) on n1 and 2 more; detach/,
-    )
-    expect(await everyKey(store)).toEqual(before)
-  })
-
-  it('is refused when an endpoint is claimed meanwhile', async () => {
-    const [store] = stores.open()
-    const network = await creator(store)({ name: 'web' })
-    const late: Store = {
-      ...store,
-      commit: async (transaction) => {
-        await claim(store, network, 'n1', '10.64.0.2')
-        return store.commit(transaction)
-      },
-    }
-    await expect(removeNetwork(late, 'web')).rejects.toThrow('still has 1 endpoint:')
-    expect((await getNetwork(store, 'web')).uid).toBe(network.uid)
+    const create = creator(store)
+    const [a, b] = [await create({ name: 'a', labels: { env: 'prod' } }), await create({ name: 'b' })]
+    await create({ name: 'ab', labels: { env: 'test' } })
+    await registerNode(store, 'n1', '192.0.2.1')
+    await registerNode(store, 'n2', '192.0.2.2')
+    const node = await store.get(store.keys.node('n1'))
+    await claim(store, a, 'n1', '10.64.0.2')
+    await claim(store, b, 'n2', '10.64.1.2')
+    const names = async (...filters: string[]) =>
+      (await listNetworks(store, ListNetworksRequest.create({ filters }))).networks.map(({ name }) => name)
+    expect(await names()).toEqual(['a', 'ab', 'b'])
+    expect(await names('name=a')).toEqual(['a', 'ab'])
+    expect(await names('label=env', 'name=b')).toEqual(['ab'])
+    expect(await names(`id=${b.uid.slice(0, 12)}`)).toEqual(['b'])
+    expect(await names('node=n1')).toEqual(['a'])
+    expect(await names('node=n1', 'node=n2')).toEqual(['a', 'b'])
+    expect(await names(`node=${node?.value.uid.slice(0, 12)}`)).toEqual(['a'])
+    expect(await names('dangling=true')).toEqual(['ab'])
+    expect(await names('dangling=false', 'node=n2')).toEqual(['b'])
+    expect(await names('until=1h')).toEqual([])
+    await expect(names('node=n3')).rejects.toThrow('there is no node n3')
+    await expect(names('nod=n3', 'until=x')).rejects.toThrow(/"nod=n3".*"until=x"/)
   })
 })

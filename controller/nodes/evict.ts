@@ -2,38 +2,28 @@
  * Empties `placements/<node>/` of a node that is no more: with each placement
  * go the endpoint, its addresses, name and MAC. The addresses go into
  * quarantine, as those that an agent gives back: others still know them by the
- * old MAC.
+ * old MAC. What the node told of its routes goes first.
  */
 import { OverlayError } from '../../lib/errors.ts'
-import { parseIp } from '../../lib/ip.ts'
-import { parseMac } from '../../lib/mac.ts'
 import { delayBefore, pause } from '../../lib/retry.ts'
-import type { Endpoint } from '../../proto/index.ts'
 import { partsBelow } from '../../store/keys.ts'
-import { createQuarantine, putToRest, type Rest } from '../../store/quarantine.ts'
-import {
-  absent,
-  type Compare,
-  type Entry,
-  type Key,
-  remove,
-  type Store,
-  unchanged,
-  type Write,
-} from '../../store/store.ts'
+import { createQuarantine } from '../../store/quarantine.ts'
+import { absent, type Compare, type Entry, remove, type Store, unchanged } from '../../store/store.ts'
+import { type Change, commitChange } from '../ipam/change.ts'
+import { createEvidence } from '../ipam/evidence.ts'
+import { removalOf } from '../ipam/removal.ts'
 
 /**
  * Endpoints per transaction. etcd takes 128 compares and 128 operations; an
- * endpoint needs at most six compares and, with two addresses, eight operations.
+ * endpoint needs at most eight compares and, with two addresses, ten operations.
  */
-const perStep = 16
+const perStep = 12
 /** A step is tried anew when another controller does the same work. */
 const attempts = 20
 const backoff = { first: 5, most: 200 }
 
-interface Step {
+interface Step extends Change {
   readonly compares: readonly Compare[]
-  readonly writes: readonly Write[]
 }
 
 /**
@@ -44,63 +34,59 @@ interface Step {
  * @throws OverlayError `conflict` when the node is there again.
  */
 export async function evict(store: Store, node: string): Promise<number> {
-  const range = store.keys.placements(node)
+  const { keys } = store
+  const range = keys.placements(node)
   const quarantine = createQuarantine(store, () => performance.now())
+  await forgetRoutes(store, node)
   let removed = 0
   for (let attempt = 0; attempt < attempts; ) {
     const page = await store.page(range, { limit: perStep })
     if (page.entries.length === 0) return removed
-    const rest = await quarantine.lease()
-    const steps = await Promise.all(page.entries.map((entry) => stepFor(store, node, entry, rest)))
-    const outcome = await store.commit({
-      compares: [absent(store.keys.node(node)), ...steps.flatMap((step) => step.compares)],
-      writes: steps.flatMap((step) => step.writes),
-      otherwise: [store.keys.node(node)],
+    const steps = await Promise.all(page.entries.map((entry) => stepFor(store, node, entry)))
+    const change = {
+      writes: steps.flatMap(({ writes }) => writes),
+      resting: steps.flatMap(({ resting }) => resting),
+    }
+    const outcome = await commitChange(store, quarantine, change, {
+      compares: [absent(keys.node(node)), ...steps.flatMap(({ compares }) => compares)],
+      // Whether it is there is what counts, readable or not.
+      otherwise: [{ path: keys.node(node).path, type: null }],
     })
-    if (outcome.committed) {
+    if (outcome?.committed) {
       removed += page.entries.length
       attempt = 0
       continue
     }
-    if (outcome.found[0]) throw new OverlayError('conflict', `node ${node} has registered again`)
+    if (outcome?.found[0]) throw returned(node)
     await pause(delayBefore(attempt++, backoff))
   }
   throw new OverlayError('conflict', `the endpoints of node ${node} are being removed by another controller`)
 }
 
-async function stepFor(store: Store, node: string, place: Entry<null>, rest: Rest): Promise<Step> {
+/** It can tell no others: its agent writes them only while the node's record is there. */
+async function forgetRoutes(store: Store, node: string): Promise<void> {
   const { keys } = store
-  const [network = '', id = ''] = partsBelow(keys.placements(node), place.path)
-  const placement = remove(keys.placement(node, network, id))
-  // What somebody else has removed meanwhile is not ours to count.
-  const there = unchanged(place)
-  const endpointKey = keys.endpoint(network, id)
-  const endpoint = await store.get(endpointKey)
-  if (!endpoint) return { compares: [there, absent(endpointKey)], writes: [placement] }
-  if (endpoint.value.node !== node) return { compares: [there, unchanged(endpoint)], writes: [placement] }
-  const owned = await ownedBy(store, endpoint.value)
-  const addresses = endpoint.value.addresses
-    .map((address) => parseIp(address))
-    .filter((address) => owned.some(({ path }) => path === keys.address(network, address).path))
-  return {
-    compares: [there, unchanged(endpoint), ...owned.map((entry) => unchanged(entry))],
-    writes: [
-      placement,
-      remove(endpointKey),
-      ...owned.map((entry) => remove({ path: entry.path, type: null })),
-      ...addresses.map((address) => putToRest(keys, network, address, node, rest)),
-    ],
-  }
+  const outcome = await store.commit({
+    compares: [absent(keys.node(node))],
+    writes: [remove(keys.hostRoutesOf(node))],
+  })
+  if (!outcome.committed) throw returned(node)
 }
 
-/** The keys that say that this endpoint owns an address, a name, a MAC; not those that say otherwise. */
-async function ownedBy(store: Store, { id, network, name, mac, addresses }: Endpoint) {
+async function stepFor(store: Store, node: string, place: Entry<null>): Promise<Step> {
   const { keys } = store
-  const claims: Key<{ endpointId: string }>[] = [
-    ...addresses.map((address) => keys.address(network, parseIp(address))),
-    ...(name ? [keys.name(network, name)] : []),
-    ...(mac ? [keys.mac(network, parseMac(mac))] : []),
-  ]
-  const entries: (Entry<{ endpointId: string }> | undefined)[] = await Promise.all(claims.map((key) => store.get(key)))
-  return entries.filter((entry) => entry !== undefined).filter((entry) => entry.value.endpointId === id)
+  const [network = '', id = ''] = partsBelow(keys.placements(node), place.path)
+  const evidence = createEvidence(store)
+  // What somebody else has removed meanwhile is not ours to count.
+  evidence.note(unchanged(place))
+  const endpoint = await evidence.get(keys.endpoint(network, id))
+  const change =
+    endpoint?.value.node === node
+      ? await removalOf(store, evidence, endpoint, 'EVICTED')
+      : { writes: [remove(keys.placement(node, network, id))], resting: [] }
+  return { ...change, compares: evidence.compares() }
+}
+
+function returned(node: string): OverlayError {
+  return new OverlayError('conflict', `node ${node} has registered again`)
 }

@@ -3,7 +3,8 @@ import { OverlayError } from '../../lib/errors.ts'
 import type { RemoveNodeRequest, RemoveNodeResponse } from '../../proto/index.ts'
 import { absent, remove, type Store, unchanged } from '../../store/store.ts'
 import { evict } from './evict.ts'
-import { getNode } from './list.ts'
+import { withStatus } from './list.ts'
+import { findNode } from './reference.ts'
 
 /** The node's agent may write its record between, but hardly so often. */
 const attempts = 10
@@ -14,19 +15,22 @@ const attempts = 10
  * @throws OverlayError `not_found`; `failed_precondition` while its session
  * lives, unless forced.
  */
-export async function removeNode(store: Store, { name, force }: RemoveNodeRequest): Promise<RemoveNodeResponse> {
+export async function removeNode(store: Store, request: RemoveNodeRequest): Promise<RemoveNodeResponse> {
   const { keys } = store
+  const { force } = request
+  const { name, uid } = (await findNode(store, request.name)).value
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const node = await getNode(store, name)
+    const [record, session] = await Promise.all([store.get(keys.node(name)), store.get(keys.session(name))])
+    if (record?.value.uid !== uid)
+      throw new OverlayError('not_found', `node ${name} was removed by somebody else meanwhile`)
+    const node = await withStatus(store, record.value, session?.value)
     if (node.status?.live && !force)
       throw new OverlayError(
         'failed_precondition',
         `node ${name} is alive (its session began ${node.status.sessionSince}): stop its agent first, or remove it with --force`,
       )
-    const record = await store.get(keys.node(name))
-    if (!record) continue
     const compares = force ? [unchanged(record)] : [unchanged(record), absent(keys.session(name))]
-    const outcome = await store.commit({ compares, writes: [remove(keys.node(name))] })
+    const outcome = await store.commit({ compares, writes: [remove(keys.node(name)), remove(keys.hostRoutesOf(name))] })
     if (!outcome.committed) continue
     // From here on nobody can add any; the janitor may already be at them.
     const releasedEndpoints = await store.count(keys.placements(name))
