@@ -21,6 +21,7 @@ const vxlan: Item = {
   vni: parseVni(7),
   local: parseIp('192.0.2.1'),
   port: 4789,
+  floods: false,
 }
 const pass: Item = { kind: 'bridge-pass', bridge: 'ovbr7' }
 const gateway: Item = { kind: 'address', dev: 'ovbr7', address: parseIp('10.0.9.1'), prefix: 24 }
@@ -32,7 +33,7 @@ const seenVeth = {
   alias: `${alias}/02`,
   bridge: 'ovbr7',
 } as const
-const veth: Item = {
+const veth = {
   ...seenVeth,
   inside: {
     netns: '/run/netns/02',
@@ -41,13 +42,18 @@ const veth: Item = {
     mac: mac('02'),
     addresses: ['10.0.9.2/24'],
     gateways: [parseIp('10.0.9.1')],
+    gwPriority: 0,
   },
-}
+} as const satisfies Item
+const inside = { mtu: 1450, addresses: ['10.0.9.2/24'] }
+const flood: Item = { kind: 'flood-entry', dev: 'ovvx7', vtep: parseIp('192.0.2.2') }
+const putVeth =
+  'put veth ove02 on ovbr7 mac 02:00:00:00:00:e2 mtu 1450 alias overlay/c1/web/02 to eth0 in /run/netns/02 (102) mac 02:00:00:00:00:02 addresses 10.0.9.2/24 via 10.0.9.1'
 const port: Item = { kind: 'port-entry', dev: 'ove02', mac: mac('02') }
 const remote: Item = { kind: 'remote-entry', dev: 'ovvx7', mac: mac('03'), vtep: parseIp('192.0.2.2') }
 const neighbour: Item = { kind: 'neighbour', dev: 'ovbr7', address: parseIp('10.0.9.3'), mac: mac('03') }
 
-const all = [neighbour, remote, port, veth, gateway, pass, vxlan, bridge, isolation]
+const all = [neighbour, flood, remote, port, veth, gateway, pass, vxlan, bridge, isolation]
 
 const table: readonly (readonly [string, readonly AnyItem[], readonly Item[], string])[] = [
   ['nothing to do', all, all, ''],
@@ -64,6 +70,7 @@ put address 10.0.9.1/24 on ovbr7
 put veth ove02 on ovbr7 mac 02:00:00:00:00:e2 mtu 1450 alias overlay/c1/web/02 to eth0 in /run/netns/02 (102) mac 02:00:00:00:00:02 addresses 10.0.9.2/24 via 10.0.9.1
 put port-entry 02:00:00:00:00:02 on ove02
 put remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2
+put flood-entry on ovvx7 to 192.0.2.2
 put neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7`,
   ],
   [
@@ -81,8 +88,75 @@ delete isolation`,
     all,
     [isolation, bridge, vxlan, pass, gateway, veth],
     `delete neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7
+delete flood-entry on ovvx7 to 192.0.2.2
 delete remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2
 delete port-entry 02:00:00:00:00:02 on ove02`,
+  ],
+  ['inside all is as planned', [{ ...seenVeth, inside }], [veth], ''],
+  [
+    'what a workload added inside is its own',
+    [{ ...seenVeth, inside: { ...inside, addresses: ['10.0.9.2/24', '10.0.9.7/24'] } }],
+    [veth],
+    '',
+  ],
+  ['another MTU inside', [{ ...seenVeth, inside: { ...inside, mtu: 1300 } }], [veth], putVeth],
+  ['an address that is missing inside', [{ ...seenVeth, inside: { ...inside, addresses: [] } }], [veth], putVeth],
+  [
+    'another prefix length inside',
+    [{ ...seenVeth, inside: { ...inside, addresses: ['10.0.9.2/23'] } }],
+    [veth],
+    putVeth,
+  ],
+  [
+    'two prefix lengths inside',
+    [{ ...seenVeth, inside: { ...inside, addresses: ['10.0.9.2/23', '10.0.9.2/24'] } }],
+    [veth],
+    putVeth,
+  ],
+  [
+    'a subnet that grew since we put it: the gateway first',
+    [gateway, { ...veth, inside: { ...veth.inside, addresses: ['10.0.9.2/25'] } }],
+    [veth, { ...gateway, prefix: 23 }],
+    `put address 10.0.9.1/23 on ovbr7
+${putVeth}`,
+  ],
+  [
+    'a larger MTU: first where frames pass, then where they begin',
+    [bridge, vxlan, { ...seenVeth, inside }],
+    [
+      { ...veth, mtu: 1500 },
+      { ...vxlan, mtu: 1500 },
+      { ...bridge, mtu: 1500 },
+    ],
+    `put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1500 alias overlay/c1/web
+put vxlan ovvx7 on ovbr7 mac 02:00:00:00:00:f0 mtu 1500 vni 7 local 192.0.2.1 port 4789 alias overlay/c1/web
+${putVeth.replace('1450', '1500')}`,
+  ],
+  [
+    'a smaller MTU: first where frames begin',
+    [bridge, vxlan, { ...seenVeth, inside }],
+    [
+      { ...vxlan, mtu: 1400 },
+      { ...bridge, mtu: 1400 },
+      { ...veth, mtu: 1400 },
+    ],
+    `${putVeth.replace('1450', '1400')}
+put vxlan ovvx7 on ovbr7 mac 02:00:00:00:00:f0 mtu 1400 vni 7 local 192.0.2.1 port 4789 alias overlay/c1/web
+put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1400 alias overlay/c1/web`,
+  ],
+  [
+    'a smaller MTU of what was never finished: before the entries',
+    [{ ...bridge, mtu: 1500, alias: '', partial: true }],
+    [neighbour, bridge],
+    `put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1450 alias overlay/c1/web
+put neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7`,
+  ],
+  [
+    'a network that becomes one for multicast: the port floods before there is where to',
+    [vxlan],
+    [flood, { ...vxlan, floods: true }],
+    `put vxlan ovvx7 on ovbr7 mac 02:00:00:00:00:f0 mtu 1450 vni 7 local 192.0.2.1 port 4789 floods alias overlay/c1/web
+put flood-entry on ovvx7 to 192.0.2.2`,
   ],
   [
     'adds before deletes',

@@ -1,6 +1,6 @@
 /** What to do so that the actual state becomes the desired one. Pure. */
 import type { Operation } from './kernel/kernel.ts'
-import { type AnyItem, carrierOf, type Item, itemId } from './state/item.ts'
+import { type AnyItem, carrierOf, type Item, isSameInside, itemId } from './state/item.ts'
 
 /** Items by their id. */
 export type ItemMap<T extends AnyItem = Item> = ReadonlyMap<string, T>
@@ -15,6 +15,7 @@ const order: readonly Item['kind'][] = [
   'veth',
   'port-entry',
   'remote-entry',
+  'flood-entry',
   'neighbour',
 ]
 
@@ -28,8 +29,11 @@ export function diff(actual: ItemMap<AnyItem>, desired: ItemMap): readonly Opera
   const surplus = [...actual.values()].filter((item) => !desired.has(itemId(item)))
   const going = new Set(surplus.filter(isLink).map(({ name }) => name))
   const deletes = surplus.filter((item) => !going.has(carrierOf(item) ?? ''))
+  // A smaller MTU comes first where frames begin, then where they pass.
+  const putRank = (item: Item) =>
+    isNarrowed(actual.get(itemId(item)), item) ? order.indexOf('veth') + 0.5 : rank(item)
   return [
-    ...puts.toSorted((a, b) => rank(a) - rank(b)).map((item) => ({ do: 'put', item }) as const),
+    ...puts.toSorted((a, b) => putRank(a) - putRank(b)).map((item) => ({ do: 'put', item }) as const),
     ...deletes.toSorted((a, b) => rank(b) - rank(a)).map((item) => ({ do: 'delete', item }) as const),
   ]
 }
@@ -41,9 +45,14 @@ export function itemMap<T extends AnyItem>(items: Iterable<T>): Map<string, T> {
 /** Whether what is there is what should be, as far as it can be seen. */
 function isSame(actual: AnyItem | undefined, desired: Item): boolean {
   if (!actual || 'partial' in actual || actual.kind !== desired.kind) return false
+  if (actual.kind === 'veth' && desired.kind === 'veth' && !isSameInside(actual.inside, desired)) return false
   const seen: Record<string, unknown> = { ...actual }
-  // What is inside a sandbox was set up once and is not observed.
   return Object.entries(desired).every(([field, value]) => field === 'inside' || seen[field] === value)
+}
+
+function isNarrowed(actual: AnyItem | undefined, desired: Item): boolean {
+  if (desired.kind !== 'bridge' && desired.kind !== 'vxlan') return false
+  return actual?.kind === desired.kind && actual.mtu > desired.mtu
 }
 
 function isLink(item: AnyItem): item is Extract<AnyItem, { name: string }> {

@@ -36,6 +36,15 @@ test('what is made ahead has neither address nor mark, and a put takes it up', a
   expect(await links()).toContain(veth.name)
 })
 
+test('an MTU that changed meanwhile is set at both ends', async () => {
+  const { sandbox, veth } = await sandboxAndVeth()
+  await host.put(...network.items)
+  host.kernel.prepare(veth)
+  await host.put({ ...veth, mtu: 1300 })
+  expect(await run(sandbox, 'ip link show eth0')).toContain('mtu 1300')
+  expect(await run(host, `ip link show ${veth.name}`)).toContain('mtu 1300')
+})
+
 test('what is made ahead and given up is gone, and so is what was swept meanwhile', async () => {
   const { sandbox, veth } = await sandboxAndVeth()
   await host.put(...network.items)

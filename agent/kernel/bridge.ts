@@ -6,14 +6,14 @@ import type { Bridge } from '../state/item.ts'
 import type { Host } from './host.ts'
 import { acceptsRouters, bridgeInfo } from './link-settings.ts'
 import { createLink, findLink } from './links.ts'
-import { markLink, settleLink } from './settle-link.ts'
+import { markLink, settleLink, settleMtu } from './settle-link.ts'
 
 /** @throws OverlayError */
 export function putBridge({ socket, owned, log }: Host, { name, mac, mtu, alias }: Bridge): void {
   const found = findLink(socket, name)
   if (found) owned.claim(found, 'bridge')
   // The MTU is set afterwards: only then does the bridge keep it whatever its ports have.
-  const link = found ?? createLink(socket, 'bridge', { name, mac }, bridgeInfo)
+  const link = settleMtu(socket, found ?? createLink(socket, 'bridge', { name, mac }, bridgeInfo), mtu)
   if (acceptsRouters(link)) ignoreRouters(name, log)
   settleLink(socket, link, { mac, mtu, info: bridgeInfo })
   markLink(socket, link, alias)

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseIp } from '../../lib/ip.ts'
+import type { FloodEntry } from '../state/item.ts'
 import { answers, run, type TestHost, TestHosts, type TestNamespace } from './test-host.ts'
 import { testNetwork } from './test-network.ts'
 
@@ -46,7 +48,7 @@ afterEach(async () => {
 
 /** Captures on an interface while `body` runs. @returns how many packets a filter matches. */
 async function capture(where: TestNamespace, device: string, body: () => Promise<void>) {
-  const file = join(directory, `${device}.pcap`)
+  const file = join(directory, `${where.name}-${device}.pcap`)
   const tcpdump = execa('nsenter', [`--net=${where.path}`, 'tcpdump', '-i', device, '-U', '-Z', 'root', '-w', file], {
     reject: false,
   })
@@ -102,4 +104,32 @@ test('a unicast frame reaches nobody but the one that it is for', async () => {
   const own = (await run(four, 'ip -br link show eth0')).split(/\s+/)[2] ?? ''
   expect(await count(`ether host ${own}`)).toBeGreaterThan(0)
   expect(await count(`not ether multicast and not ether host ${own}`)).toBe(0)
+})
+
+test('on a multicast network what is for all reaches every host once, and ARP is still answered on the host', async () => {
+  const { vxlan } = web.a
+  const floodTo = (vtep: string): FloodEntry => ({ kind: 'flood-entry', dev: vxlan.name, vtep: parseIp(vtep) })
+  await a.put({ ...web.a.vxlan, floods: true }, floodTo('192.0.2.2'))
+  await b.put({ ...web.b.vxlan, floods: true }, floodTo('192.0.2.1'))
+  const speak = async () => {
+    await run(two, 'ip neigh add 10.0.9.78 lladdr 02:00:00:00:00:78 dev eth0')
+    const answered = await run(
+      two,
+      'for a in "-b 10.0.9.255" 239.1.1.1 "-I fd00:9::2 ff02::1%eth0" 10.0.9.78; do ping -c 1 -W 1 $a; done || true',
+    )
+    // It stands on each host, and would answer from each.
+    expect(answered).not.toContain('from fd00:9::1:')
+    expect(await answers(two, '10.0.9.3')).toBe(true)
+  }
+  const counts: Awaited<ReturnType<typeof capture>>[] = []
+  const onOtherHost = await capture(three, 'eth0', async () => {
+    counts.push(await capture(four, 'eth0', speak))
+  })
+  for (const count of [...counts, onOtherHost]) {
+    expect(await count('icmp and dst 10.0.9.255')).toBe(1)
+    expect(await count('icmp and dst 239.1.1.1')).toBe(1)
+    expect(await count('dst ff02::1 and icmp6 and ip6[40] = 128')).toBe(1)
+    expect(await count('dst 10.0.9.78')).toBe(0)
+  }
+  expect(await onOtherHost('arp src host 10.0.9.2 and arp dst host 10.0.9.3')).toBe(0)
 })

@@ -4,11 +4,19 @@ import type { AnyItem } from '../state/item.ts'
 import type { Host } from './host.ts'
 import type { Operation, OperationResult } from './kernel.ts'
 import { findLink } from './links.ts'
-import { deleteForwardingEntry, deleteNeighbour, putNeighbour, putPortEntry, putRemoteEntry } from './neighbours.ts'
+import {
+  deleteFloodEntry,
+  deleteForwardingEntry,
+  deleteNeighbour,
+  putFloodEntry,
+  putNeighbour,
+  putPortEntry,
+  putRemoteEntry,
+} from './neighbours.ts'
 import { batchLength, type Task } from './netlink-socket.ts'
 import { foreign } from './ownership.ts'
 
-type Entry = Extract<AnyItem, { kind: 'port-entry' | 'remote-entry' | 'neighbour' }>
+type Entry = Extract<AnyItem, { kind: 'port-entry' | 'remote-entry' | 'flood-entry' | 'neighbour' }>
 export type EntryOperation = { readonly do: 'put' | 'delete'; readonly item: Entry }
 
 /** An operation is at most two messages. */
@@ -16,7 +24,7 @@ export const entriesAtOnce = batchLength / 2
 
 export function isEntryOperation(operation: Operation): operation is Operation & EntryOperation {
   const { kind } = operation.item
-  return kind === 'port-entry' || kind === 'remote-entry' || kind === 'neighbour'
+  return kind === 'port-entry' || kind === 'remote-entry' || kind === 'flood-entry' || kind === 'neighbour'
 }
 
 /** Carries out up to `entriesAtOnce` operations with one message to the kernel. */
@@ -56,6 +64,8 @@ function tasksOf({ do: what, item }: EntryOperation, index: number): Task[] {
       return what === 'put'
         ? [putRemoteEntry(index, item.mac, item.vtep, dev)]
         : [deleteForwardingEntry(index, item.mac, 'bridge', dev), deleteForwardingEntry(index, item.mac, 'device', dev)]
+    case 'flood-entry':
+      return what === 'put' ? [putFloodEntry(index, item.vtep, dev)] : [deleteFloodEntry(index, item.vtep, dev)]
     case 'neighbour':
       return what === 'put'
         ? [putNeighbour(index, item.address, item.mac, dev)]

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
+import { parseIp } from '../../lib/ip.ts'
 import type { Item } from '../state/item.ts'
 import { FakeKernel } from './fake.ts'
 import { testNetwork } from './test-network.ts'
@@ -38,8 +39,36 @@ test('refuses what the real one would', async () => {
 
 test('a veth is seen from outside; one of another endpoint is made anew', async () => {
   const { kernel, apply } = await kernelWith(...network.items, veth, entry)
-  expect((await kernel.observe()).find(({ kind }) => kind === 'veth')).not.toHaveProperty('inside')
+  const { name, mtu, inside } = veth
+  const seen = async () => (await kernel.observe()).find(({ kind }) => kind === 'veth')
+  expect(await seen()).toMatchObject({ name, inside: { mtu, addresses: inside.addresses } })
+  kernel.unseen.add(name)
+  expect(await seen()).not.toHaveProperty('inside')
   expect(await apply('put', veth)).toEqual([{ ok: true, rebuilt: false }])
   expect(await apply('put', { ...veth, alias: `${veth.alias}x` })).toEqual([{ ok: true, rebuilt: true }])
   expect(kernel.text()).not.toContain('port-entry')
+})
+
+test('tells what is on links and in sandboxes, ours and what a test adds', async () => {
+  const { kernel } = await kernelWith(...network.items, veth, entry)
+  kernel.foreignAddresses.set(veth.name, [parseIp('192.0.2.9')])
+  kernel.foreignInterfaces.set('/run/netns/two', ['tap0'])
+  expect(kernel.interfacesIn('/run/netns/two')).toEqual(['lo', 'tap0', 'eth0'])
+  expect(() => kernel.interfacesIn('/run/netns/none')).toThrow('there is no network namespace')
+  const { bridge } = network
+  expect(await kernel.linkAddresses()).toEqual([
+    { device: bridge.name, alias: bridge.alias, addresses: ['10.0.9.1', 'fd00:9::1'] },
+    { device: veth.name, alias: veth.alias, addresses: ['10.0.9.2', 'fd00:9::2', '192.0.2.9'] },
+  ])
+})
+
+test('flood entries stand one by one and go with their device', async () => {
+  const flood = (vtep: string): Item => ({ kind: 'flood-entry', dev: network.vxlan.name, vtep: parseIp(vtep) })
+  const { kernel, apply } = await kernelWith(...network.items, flood('192.0.2.2'), flood('192.0.2.3'))
+  await apply('delete', flood('192.0.2.2'))
+  expect(kernel.text().match(/^flood .*/gm)).toEqual([
+    `flood ${network.vxlan.name} 192.0.2.3: kind=flood-entry dev=${network.vxlan.name} vtep=192.0.2.3`,
+  ])
+  await apply('delete', network.vxlan)
+  expect(kernel.text()).not.toContain('flood ')
 })

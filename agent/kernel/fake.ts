@@ -1,8 +1,27 @@
 /** A kernel in memory, for unit tests. It refuses what the real one would. */
 import { OverlayError } from '../../lib/errors.ts'
-import type { Ip } from '../../lib/ip.ts'
-import { type AnyItem, carrierOf, type Item, itemId, type ObservedItem, type Veth } from '../state/item.ts'
-import type { Kernel, NetnsIdentity, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
+import { type Ip, parseIp } from '../../lib/ip.ts'
+import {
+  type AnyItem,
+  carrierOf,
+  type Item,
+  isSameInside,
+  itemId,
+  type ObservedInterface,
+  type ObservedItem,
+  type ObservedVeth,
+  type Veth,
+} from '../state/item.ts'
+import type {
+  HostRoute,
+  HostRoutesFound,
+  Kernel,
+  LinkAddresses,
+  NetnsIdentity,
+  Operation,
+  OperationResult,
+  UnderlayInterface,
+} from './kernel.ts'
 
 export class FakeKernel implements Kernel {
   /** By itemId. A test may add or take away, as somebody else would. */
@@ -13,13 +32,20 @@ export class FakeKernel implements Kernel {
   readonly prepared = new Set<string>()
   /** Cookies by path. */
   readonly sandboxes = new Map<string, string>()
+  /** Interfaces in a sandbox that are not ours, by path. */
+  readonly foreignInterfaces = new Map<string, readonly string[]>()
+  /** Addresses that somebody else put on a link of ours or inside its sandbox, by the link's name. */
+  readonly foreignAddresses = new Map<string, readonly Ip[]>()
+  /** Links whose sandboxes cannot be looked at. */
+  readonly unseen = new Set<string>()
   /** Makes operations fail. */
   failure: (operation: Operation) => OverlayError | undefined = () => undefined
+  routes: readonly HostRoute[] = []
   underlayInterfaces: readonly UnderlayInterface[] = []
   source: (destination: Ip) => Ip | undefined = () => undefined
 
   observe(): Promise<readonly ObservedItem[]> {
-    return Promise.resolve(Array.from(this.items.values(), observed))
+    return Promise.resolve(Array.from(this.items.values(), (item) => this.#observed(item)))
   }
 
   apply(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
@@ -40,6 +66,28 @@ export class FakeKernel implements Kernel {
     return { cookie }
   }
 
+  interfacesIn(path: string): readonly string[] {
+    this.netnsIdentity(path)
+    const ours = this.#veths().flatMap(({ inside }) =>
+      inside && 'netns' in inside && inside.netns === path ? [inside.ifname] : [],
+    )
+    return ['lo', ...(this.foreignInterfaces.get(path) ?? []), ...ours]
+  }
+
+  linkAddresses(): Promise<readonly LinkAddresses[]> {
+    const links = [...this.items.values()].filter((item) => item.kind === 'bridge' || item.kind === 'veth')
+    const told = links.map((item) => ({
+      device: item.name,
+      alias: item.alias,
+      addresses: [...this.#addressesOf(item), ...(this.foreignAddresses.get(item.name) ?? [])],
+    }))
+    return Promise.resolve(told)
+  }
+
+  hostRoutes(): Promise<HostRoutesFound> {
+    return Promise.resolve({ routes: this.routes, truncated: false })
+  }
+
   underlays(): readonly UnderlayInterface[] {
     return this.underlayInterfaces
   }
@@ -53,6 +101,26 @@ export class FakeKernel implements Kernel {
   /** The whole state, an item a line, sorted by id. */
   text(): string {
     return [...this.items.values()].map(itemText).toSorted().join('\n')
+  }
+
+  #observed(item: AnyItem): ObservedItem {
+    if (item.kind !== 'veth') return item
+    const { kind, name, mac, mtu, alias, bridge, inside } = item
+    const outside: ObservedVeth = { kind, name, mac, mtu, alias, bridge }
+    if (!inside || this.unseen.has(name)) return outside
+    const seen: ObservedInterface = 'netns' in inside ? { mtu, addresses: inside.addresses } : inside
+    return { ...outside, inside: seen }
+  }
+
+  #veths() {
+    return [...this.items.values()].filter((item) => item.kind === 'veth')
+  }
+
+  #addressesOf(item: Extract<AnyItem, { kind: 'bridge' | 'veth' }>): readonly Ip[] {
+    if (item.kind === 'veth') return (item.inside?.addresses ?? []).map((text) => parseIp(text.split('/')[0] ?? ''))
+    return [...this.items.values()].flatMap((other) =>
+      other.kind === 'address' && other.dev === item.name ? [other.address] : [],
+    )
   }
 
   #applyOne(operation: Operation): OperationResult {
@@ -78,8 +146,8 @@ export class FakeKernel implements Kernel {
       return new OverlayError('not_found', `there is no link ${needed}`)
     if (item.kind !== 'veth' || this.sandboxes.get(item.inside.netns) === item.inside.cookie) return undefined
     const before = this.items.get(itemId(item))
-    // What is plugged in already does not need to be found.
-    if (before?.kind === 'veth' && before.alias === item.alias) return undefined
+    // What is right inside does not need to be found.
+    if (before?.kind === 'veth' && before.alias === item.alias && isSameInside(before.inside, item)) return undefined
     return new OverlayError('not_found', `the sandbox is gone: ${item.inside.netns}`)
   }
 
@@ -94,12 +162,6 @@ export class FakeKernel implements Kernel {
 function isRebuilt(before: AnyItem, item: Item): boolean {
   if (before.kind === 'vxlan' && item.kind === 'vxlan') return before.vni !== item.vni || before.port !== item.port
   return before.kind === 'veth' && item.kind === 'veth' && before.alias !== item.alias
-}
-
-function observed(item: AnyItem): ObservedItem {
-  if (item.kind !== 'veth') return item
-  const { kind, name, mac, mtu, alias, bridge } = item
-  return { kind, name, mac, mtu, alias, bridge }
 }
 
 function itemText(item: AnyItem): string {

@@ -1,12 +1,20 @@
 /** Keeps networks apart, and lets frames pass that stay on one bridge, whoever else filters. */
 import { OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { BridgePass, Isolation, ObservedItem } from '../state/item.ts'
+import type { BridgeAddress, BridgePass, Isolation, ObservedItem } from '../state/item.ts'
 import { type ForeignChain, foreignCommands, readForeignChains } from './foreign-chains.ts'
 import type { Operation, OperationResult } from './kernel.ts'
 import { legacyTables } from './legacy-chains.ts'
 import { listChains, type NftObject, nftApply } from './nft.ts'
-import { addPasses, isOwnChain, makeTable, readOwnTable, removePasses, removeTable } from './own-table.ts'
+import {
+  addPasses,
+  excuseAbsence,
+  isOwnChain,
+  makeTable,
+  readOwnTable,
+  removePasses,
+  removeTable,
+} from './own-table.ts'
 
 export interface FirewallOperation {
   readonly do: 'put' | 'delete'
@@ -18,6 +26,8 @@ export interface Firewall {
   observe(): Promise<ObservedItem[]>
   /** In as few transactions as can be; one after the other when that fails. */
   apply(operations: readonly FirewallOperation[]): Promise<OperationResult[]>
+  /** A bridge's IPv6 gateway is about to be removed and put back: packets for it are taken meanwhile. Throws nothing. */
+  excuse(gateway: BridgeAddress): Promise<void>
 }
 
 /** Well below what one argument of a program can hold. */
@@ -104,7 +114,19 @@ export function createFirewall(log: Logger, vxlanPort: number): Firewall {
     return results
   }
 
-  return { observe: () => inTurn(observe), apply: (operations) => inTurn(() => apply(operations)) }
+  async function excuse({ dev, address }: BridgeAddress): Promise<void> {
+    try {
+      await nftApply(excuseAbsence(dev, address))
+    } catch (error) {
+      log.warn({ err: OverlayError.from(error), bridge: dev, address }, 'packets for the gateway may be lost')
+    }
+  }
+
+  return {
+    observe: () => inTurn(observe),
+    apply: (operations) => inTurn(() => apply(operations)),
+    excuse: (gateway) => inTurn(() => excuse(gateway)),
+  }
 }
 
 /** The table is made before, and removed after what is in it. */

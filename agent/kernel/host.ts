@@ -7,6 +7,8 @@ import type { Ownership } from './ownership.ts'
 export interface Host {
   /** In the host's namespace. */
   readonly socket: NetlinkSocket
+  /** The same, for questions about other namespaces. */
+  readonly strictSocket: NetlinkSocket
   readonly namespaces: Namespaces
   readonly owned: Ownership
   /** Veths that were made ahead and are to be taken up: their indexes by name. */

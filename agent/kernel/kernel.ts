@@ -1,6 +1,6 @@
 /** The host's kernel as the agent sees it. `linux.ts` is the real one, `fake.ts` for unit tests. */
 import type { OverlayError } from '../../lib/errors.ts'
-import type { Ip } from '../../lib/ip.ts'
+import type { Cidr, Ip } from '../../lib/ip.ts'
 import type { AnyItem, Item, ObservedItem, Veth } from '../state/item.ts'
 
 /** Make the object so, whatever it is now; or remove it. Both may be repeated. */
@@ -23,10 +23,34 @@ export interface UnderlayInterface {
   readonly addresses: readonly Ip[]
 }
 
+/** What this host reaches otherwise than by an overlay. */
+export interface HostRoute {
+  readonly kind: 'route' | 'address'
+  /** Of an address: the host prefix, /32 or /128. */
+  readonly cidr: Cidr
+  /** The interface; empty for a route that leads nowhere (blackhole and the like). */
+  readonly via: string
+}
+
+/** Addresses on a link of ours, without link-local ones. */
+export interface LinkAddresses {
+  /** A bridge, or the host's end of a veth. */
+  readonly device: string
+  readonly alias: string
+  /** Of a veth: those of its other end, inside the sandbox. */
+  readonly addresses: readonly Ip[]
+}
+
+export interface HostRoutesFound {
+  readonly routes: readonly HostRoute[]
+  /** There are more. */
+  readonly truncated: boolean
+}
+
 export interface Kernel {
   /**
-   * All objects that carry our mark and our cluster's uid, as they are now. A
-   * veth's `inside` is not looked at: it is told from the alias alone.
+   * All objects that carry our mark and our cluster's uid, as they are now, the
+   * insides of veths as far as they can be seen from here.
    */
   observe(): Promise<readonly ObservedItem[]>
   /**
@@ -45,6 +69,16 @@ export interface Kernel {
   abandon(vethName: string): void
   /** @throws OverlayError `not_found`, `invalid` (no namespace), naming the path. */
   netnsIdentity(path: string): NetnsIdentity
+  /** The names of the interfaces in a namespace. @throws as `netnsIdentity` */
+  interfacesIn(path: string): readonly string[]
+  /** What is on our bridges and inside our sandboxes now, whoever put it there. */
+  linkAddresses(): Promise<readonly LinkAddresses[]>
+  /**
+   * Routes of all tables and addresses of this host, without default routes, what
+   * is ours, loopback, link-local and multicast. Of very many the widest. Others
+   * run while it is read.
+   */
+  hostRoutes(): Promise<HostRoutesFound>
   /** Interfaces that are up, but for loopback and our own. */
   underlays(): readonly UnderlayInterface[]
   /** The source address that the kernel would use towards `destination`, if it has a route. */

@@ -1,5 +1,5 @@
 /** How each kind of link of ours is set up, beyond what an item tells. */
-import { type Attribute, type Attributes, u8, u32 } from './attributes.ts'
+import { type Attribute, type Attributes, readU8, u8, u32 } from './attributes.ts'
 import type { Link } from './links.ts'
 import {
   IFLA_BR_FORWARD_DELAY,
@@ -28,15 +28,32 @@ export const bridgeInfo: readonly Attribute[] = [
 /** Nothing is learned: every entry is written by us. */
 export const vxlanInfo: readonly Attribute[] = [u8(IFLA_VXLAN_LEARNING, 0)]
 
-/** To other hosts goes only what is for a known MAC; ARP and ND are answered here. */
-export const vxlanPort: readonly Attribute[] = [
-  u8(IFLA_BRPORT_LEARNING, 0),
-  u8(IFLA_BRPORT_UNICAST_FLOOD, 0),
-  u8(IFLA_BRPORT_MCAST_FLOOD, 0),
-  u8(IFLA_BRPORT_BCAST_FLOOD, 0),
-  u8(IFLA_BRPORT_NEIGH_SUPPRESS, 1),
-  u8(IFLA_BRPORT_ISOLATED, 0),
-]
+/**
+ * To other hosts goes only what is for a known MAC, and what is for all if it
+ * `floods`; ARP and ND are answered here in either case.
+ */
+export function vxlanPort(floods: boolean): readonly Attribute[] {
+  return floods ? floodingPort : silentPort
+}
+
+/** Whether a VXLAN device's port floods: told by broadcast, with which multicast must agree. */
+export function isFlooding({ port }: Link): boolean {
+  return readU8(port.get(IFLA_BRPORT_BCAST_FLOOD)) === 1
+}
+
+const silentPort = remotePort(0)
+const floodingPort = remotePort(1)
+
+function remotePort(floods: 0 | 1): readonly Attribute[] {
+  return [
+    u8(IFLA_BRPORT_LEARNING, 0),
+    u8(IFLA_BRPORT_UNICAST_FLOOD, 0),
+    u8(IFLA_BRPORT_MCAST_FLOOD, floods),
+    u8(IFLA_BRPORT_BCAST_FLOOD, floods),
+    u8(IFLA_BRPORT_NEIGH_SUPPRESS, 1),
+    u8(IFLA_BRPORT_ISOLATED, 0),
+  ]
+}
 
 /** Broadcast and multicast stay among local ports; unicast goes where it is for. */
 export const vethPort: readonly Attribute[] = [
@@ -73,7 +90,9 @@ export function isAsMade(link: Link): boolean {
     case 'bridge':
       return !acceptsRouters(link) && differing(link.info, bridgeInfo).length === 0
     case 'vxlan':
-      return differing(link.info, vxlanInfo).length === 0 && differing(link.port, vxlanPort).length === 0
+      return (
+        differing(link.info, vxlanInfo).length === 0 && differing(link.port, vxlanPort(isFlooding(link))).length === 0
+      )
     default:
       return differing(link.port, vethPort).length === 0
   }

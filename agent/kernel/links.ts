@@ -18,6 +18,7 @@ import {
 import { readMac } from './byte-addresses.ts'
 import type { NetlinkSocket, Task } from './netlink-socket.ts'
 import {
+  AF_INET,
   AF_INET6,
   DEVCONF_ACCEPT_RA,
   IFF_LOOPBACK,
@@ -27,6 +28,7 @@ import {
   IFLA_EXT_MASK,
   IFLA_IFALIAS,
   IFLA_IFNAME,
+  IFLA_INET_CONF,
   IFLA_INET6_ADDR_GEN_MODE,
   IFLA_INET6_CONF,
   IFLA_INFO_DATA,
@@ -34,9 +36,12 @@ import {
   IFLA_INFO_SLAVE_DATA,
   IFLA_INFO_SLAVE_KIND,
   IFLA_LINK,
+  IFLA_LINK_NETNSID,
   IFLA_LINKINFO,
   IFLA_MASTER,
   IFLA_MTU,
+  IFLA_TARGET_NETNSID,
+  IPV4_DEVCONF_PROMOTE_SECONDARIES,
   NLM_F_CREATE,
   NLM_F_EXCL,
   RTEXT_FILTER_SKIP_STATS,
@@ -60,9 +65,13 @@ export interface Link {
   readonly master: number
   /** A veth's other end, in whichever namespace. */
   readonly peer: number
+  /** This namespace's number for the one that the other end is in; undefined when that is this one. */
+  readonly peerNetnsid: number | undefined
   /** How link-local addresses are made; undefined where the link has no IPv6. */
   readonly addrGenMode: number | undefined
   readonly acceptRa: number | undefined
+  /** Whether a secondary IPv4 address outlives its primary. */
+  readonly promotesSecondaries: boolean
   /** The kind's own attributes. */
   readonly info: Attributes
   /** As a bridge's port. */
@@ -106,9 +115,10 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
   return findBy(socket, linkHeader(0), [text(IFLA_IFNAME, name)], `look for link ${name}`)
 }
 
-/** @throws OverlayError */
-export function findLinkByIndex(socket: NetlinkSocket, index: number): Link | undefined {
-  return findBy(socket, linkHeader(index), [], `look for link number ${index}`)
+/** `netnsid`: in another namespace. @throws OverlayError */
+export function findLinkByIndex(socket: NetlinkSocket, index: number, netnsid?: number): Link | undefined {
+  const where = netnsid === undefined ? [] : [u32(IFLA_TARGET_NETNSID, netnsid)]
+  return findBy(socket, linkHeader(index), where, `look for link number ${index}`)
 }
 
 /** @throws OverlayError */
@@ -149,6 +159,12 @@ export function changeLink(socket: NetlinkSocket, link: Link, settings: LinkSett
   socket.request(changeTask(link, settings, []))
 }
 
+/** See Link.promotesSecondaries. */
+export function promoteSecondaries(link: Link, promote: boolean): Task {
+  const conf = nest(IFLA_INET_CONF, [u32(IPV4_DEVCONF_PROMOTE_SECONDARIES, promote ? 1 : 0)])
+  return changeTask(link, {}, [nest(IFLA_AF_SPEC, [nest(AF_INET, [conf])])])
+}
+
 /** Sets attributes of the link's kind. @throws OverlayError */
 export function changeLinkInfo(socket: NetlinkSocket, link: Link, info: readonly Attribute[]): void {
   const linkInfo = nest(IFLA_LINKINFO, [text(IFLA_INFO_KIND, link.kind), nest(IFLA_INFO_DATA, info)])
@@ -175,7 +191,9 @@ export function decodeLink(payload: Buffer): Link {
   const flags = payload.readUInt32LE(8)
   const found = readAttributes(payload.subarray(16))
   const linkInfo = readAttributes(found.get(IFLA_LINKINFO))
-  const inet6 = readAttributes(readAttributes(found.get(IFLA_AF_SPEC)).get(AF_INET6))
+  const families = readAttributes(found.get(IFLA_AF_SPEC))
+  const inet = readAttributes(families.get(AF_INET)).get(IFLA_INET_CONF)
+  const inet6 = readAttributes(families.get(AF_INET6))
   const isPort = readText(linkInfo.get(IFLA_INFO_SLAVE_KIND)) === 'bridge'
   return {
     index: payload.readInt32LE(4),
@@ -188,8 +206,10 @@ export function decodeLink(payload: Buffer): Link {
     alias: readText(found.get(IFLA_IFALIAS)),
     master: readU32(found.get(IFLA_MASTER)) ?? 0,
     peer: readU32(found.get(IFLA_LINK)) ?? 0,
+    peerNetnsid: readU32(found.get(IFLA_LINK_NETNSID)),
     addrGenMode: readU8(inet6.get(IFLA_INET6_ADDR_GEN_MODE)),
     acceptRa: readU32(inet6.get(IFLA_INET6_CONF)?.subarray(4 * DEVCONF_ACCEPT_RA)),
+    promotesSecondaries: (readU32(inet?.subarray(4 * (IPV4_DEVCONF_PROMOTE_SECONDARIES - 1))) ?? 0) !== 0,
     info: copied(readAttributes(linkInfo.get(IFLA_INFO_DATA))),
     port: isPort ? copied(readAttributes(linkInfo.get(IFLA_INFO_SLAVE_DATA))) : none,
   }

@@ -29,10 +29,7 @@ async function pluggedIn() {
 }
 
 function desiredText(items: readonly Item[]): string {
-  return items
-    .map(({ ...item }) => itemText(Object.fromEntries(Object.entries(item).filter(([field]) => field !== 'inside'))))
-    .toSorted()
-    .join('\n')
+  return items.map(itemText).toSorted().join('\n')
 }
 
 function faults(results: readonly OperationResult[]): string[] {
@@ -82,7 +79,7 @@ test('somebody changes settings: what was changed is told as partial, and mended
   )
   const changed = await host.state()
   expect(changed).toMatch(/^bridge .*partial=true$/m)
-  expect(changed).toMatch(/^veth .*bridge=$/m)
+  expect(changed).toMatch(/^veth .*bridge= /m)
   expect(changed).toMatch(/^vxlan .*mtu=1400.*partial=true$/m)
   expect(changed).not.toContain('remote-entry')
   expect(await host.put(...items)).toEqual(items.map(() => ({ ok: true, rebuilt: false })))
@@ -112,7 +109,7 @@ test('a VXLAN device changes its local address in place, and is made anew for an
   expect(await host.state()).toContain('remote-entry')
   expect(await host.put({ ...vxlan, port: 4790 })).toEqual([{ ok: true, rebuilt: true }])
   expect(await host.put({ ...vxlan, local: parseIp('2001:db8::1') })).toEqual([{ ok: true, rebuilt: true }])
-  expect(await host.state()).toMatch(/^vxlan .*local=2001:db8::1 port=4789$/m)
+  expect(await host.state()).toMatch(/^vxlan .*local=2001:db8::1 port=4789 /m)
   expect(await host.state()).not.toContain('remote-entry')
 })
 
@@ -194,7 +191,7 @@ test('a plug that fails leaves nothing behind', async () => {
   )
   await run(sandbox, 'ip route add default via 198.51.100.1')
   expect(faults(await host.put(...items))).toEqual([])
-  expect(await run(sandbox, 'ip route show default')).toMatch(/^default via 198.51.100.1 dev old [^\n]*$/)
+  expect(await run(sandbox, 'ip route get 203.0.113.1')).toContain('via 198.51.100.1 dev old')
 })
 
 test('only the sandbox that is meant is plugged into', async () => {
@@ -209,7 +206,7 @@ test('only the sandbox that is meant is plugged into', async () => {
     `not_found: the sandbox is gone: ${other.path} is another network namespace by now; attach again`,
   ])
   expect(faults(await host.put({ ...veth, inside: { ...veth.inside, netns: host.path } }))).toEqual([
-    `invalid: ${host.path} is this host's own network namespace: give a workload's`,
+    `not_found: the sandbox is gone: ${host.path} is this host's own network namespace: give a workload's; attach again`,
   ])
   expect(await host.state()).toBe(desiredText(items.slice(0, network.items.length)))
 })

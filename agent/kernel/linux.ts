@@ -1,26 +1,25 @@
 /** The real kernel: rtnetlink for links and entries, nftables for the firewall. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { AnyItem, BridgeAddress } from '../state/item.ts'
-import { deleteAddress, dumpAddresses, putAddress } from './addresses.ts'
+import { deleteAddress, dumpAddresses } from './addresses.ts'
 import { putBridge } from './bridge.ts'
 import { applyEntries, entriesAtOnce, isEntryOperation } from './entries.ts'
 import { createFirewall, isFirewallOperation } from './firewall.ts'
 import type { Host } from './host.ts'
-import type { Kernel, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
+import { hostRoutes } from './host-routes.ts'
+import type { HostRoutesFound, Kernel, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
 import { dumpLinks, findLink, removeLink } from './links.ts'
 import { NetlinkSocket } from './netlink-socket.ts'
 import { openNamespaces } from './netns.ts'
-import { observeLinks } from './observe.ts'
+import { linkAddresses, observeLinks } from './observe.ts'
 import { ownership } from './ownership.ts'
 import { sourceTowards } from './routes.ts'
-import { bridgeIndex } from './settle-link.ts'
+import { mustExchange, settleAddress } from './settle-address.ts'
+import { ownBridge } from './settle-link.ts'
+import { takeTurns } from './turns.ts'
 import { abandonVeth, prepareVeth, putVeth } from './veth.ts'
 import { putVxlan } from './vxlan.ts'
-
-/** Milliseconds of work until others get a turn. */
-const longestTurn = 5
 
 export interface LinuxKernelOptions {
   /** Objects of other clusters' agents are not ours. */
@@ -32,30 +31,39 @@ export interface LinuxKernelOptions {
 
 /**
  * Works on the network namespace that the calling thread is in. Everything but
- * the firewall is synchronous; a long apply lets others run between batches.
+ * the firewall is synchronous; what takes long lets others run in between.
  * @throws OverlayError when not permitted (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)
  */
 export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKernelOptions): Kernel {
   const namespaces = openNamespaces()
-  const host: Host = { socket: new NetlinkSocket(), namespaces, owned: ownership(clusterUid), prepared: new Map(), log }
+  const host: Host = {
+    socket: new NetlinkSocket(),
+    strictSocket: new NetlinkSocket({ strict: true }),
+    namespaces,
+    owned: ownership(clusterUid),
+    prepared: new Map(),
+    log,
+  }
   const firewall = createFirewall(log, vxlanPort)
+  // Of its own: others are asked while its answer is read.
+  const routesSocket = new NetlinkSocket()
+  let looking: Promise<HostRoutesFound> | undefined
 
   async function applyGroup(group: readonly Operation[]): Promise<readonly OperationResult[]> {
     if (group.every(isFirewallOperation)) return firewall.apply(group)
     if (group.every(isEntryOperation)) return applyEntries(host, group)
+    const gateway = exchangedGateway(host, group)
+    if (gateway) await firewall.excuse(gateway)
     return group.map((operation) => applyOne(host, operation))
   }
 
   return {
-    observe: async () => [...observeLinks(host), ...(await firewall.observe())],
+    observe: async () => [...(await observeLinks(host)), ...(await firewall.observe())],
     async apply(operations) {
       const results: OperationResult[] = []
-      let turn = performance.now()
+      const turn = takeTurns()
       for (const group of groups(operations)) {
-        if (performance.now() - turn > longestTurn) {
-          await nextTurn()
-          turn = performance.now()
-        }
+        await turn()
         results.push(...(await applyGroup(group)))
       }
       return results
@@ -63,10 +71,20 @@ export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKe
     prepare: (veth) => prepareVeth(host, veth),
     abandon: (name) => abandonVeth(host, name),
     netnsIdentity: (path) => namespaces.identity(path),
+    interfacesIn: (path) => namespaces.within(path, ({ socket }) => dumpLinks(socket).map(({ name }) => name)),
+    linkAddresses: () => linkAddresses(host),
+    hostRoutes() {
+      looking ??= hostRoutes({ socket: routesSocket, owned: host.owned }).finally(() => {
+        looking = undefined
+      })
+      return looking
+    },
     underlays: () => underlays(host),
     sourceTowards: (destination) => sourceTowards(host.socket, destination),
     close() {
       host.socket.close()
+      host.strictSocket.close()
+      routesSocket.close()
       namespaces.close()
     },
   }
@@ -114,6 +132,7 @@ function put(host: Host, item: Extract<Operation, { do: 'put' }>['item']): boole
     case 'bridge-pass':
     case 'port-entry':
     case 'remote-entry':
+    case 'flood-entry':
     case 'neighbour':
       throw new OverlayError('internal', `${item.kind} is applied in groups`)
   }
@@ -132,13 +151,17 @@ function remove({ socket, owned }: Host, item: AnyItem): boolean {
   return false
 }
 
-/** One prefix length only: another one of the same address would be a second address. */
+/** The gateway that the one operation of a group will remove for a moment, if it does. */
+function exchangedGateway({ socket }: Host, [operation]: readonly Operation[]): BridgeAddress | undefined {
+  if (operation?.do !== 'put' || operation.item.kind !== 'address') return undefined
+  const { dev, address, prefix } = operation.item
+  const bridge = findLink(socket, dev)
+  const wish = { address, prefix, device: dev }
+  return bridge && mustExchange(bridge, dumpAddresses(socket), wish) ? operation.item : undefined
+}
+
 function putBridgeAddress({ socket, owned }: Host, { dev, address, prefix }: BridgeAddress): void {
-  const index = bridgeIndex(socket, owned, dev)
-  for (const other of dumpAddresses(socket))
-    if (other.index === index && other.address === address && other.prefix !== prefix)
-      socket.request(deleteAddress(index, address, other.prefix, dev))
-  socket.request(putAddress(index, address, prefix, dev))
+  settleAddress(socket, ownBridge(socket, owned, dev), dumpAddresses(socket), { address, prefix, device: dev })
 }
 
 function underlays({ socket, owned }: Host): UnderlayInterface[] {

@@ -4,7 +4,7 @@
  * device.
  */
 import { type Ip, ipBytes } from '../../lib/ip.ts'
-import { type Mac, macBytes } from '../../lib/mac.ts'
+import { type Mac, macBytes, parseMac } from '../../lib/mac.ts'
 import { type Attribute, bytes, readAttributes, readU32 } from './attributes.ts'
 import { addressFamily, readIp, readMac } from './byte-addresses.ts'
 import type { NetlinkSocket, Task } from './netlink-socket.ts'
@@ -14,6 +14,7 @@ import {
   NDA_DST,
   NDA_LLADDR,
   NDA_MASTER,
+  NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_REPLACE,
   NTF_MASTER,
@@ -43,6 +44,9 @@ export interface NeighbourEntry {
   readonly mac: Mac
   readonly isPermanent: boolean
 }
+
+/** In a VXLAN device's FDB: where frames go that are for all, or for an unknown MAC. */
+export const floodMac = parseMac('00:00:00:00:00:00')
 
 const put = NLM_F_CREATE | NLM_F_REPLACE
 /**
@@ -77,6 +81,24 @@ export function deleteForwardingEntry(index: number, mac: Mac, of: ForwardingEnt
   return {
     ...task(RTM_DELNEIGH, 0, header(AF_BRIDGE, index, 0, flag), [hardware(mac)]),
     what: `remove forwarding entry ${mac} from ${device}`,
+  }
+}
+
+/** One more destination of what is flooded; there is one entry with all of them. */
+export function putFloodEntry(index: number, vtep: Ip, device: string): Task {
+  const attributes = [hardware(floodMac), bytes(NDA_DST, ipBytes(vtep))]
+  return {
+    ...task(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, header(AF_BRIDGE, index, fixed, NTF_SELF), attributes),
+    what: `add flooding to VTEP ${vtep} on ${device}`,
+  }
+}
+
+/** That destination alone. */
+export function deleteFloodEntry(index: number, vtep: Ip, device: string): Task {
+  const attributes = [hardware(floodMac), bytes(NDA_DST, ipBytes(vtep))]
+  return {
+    ...task(RTM_DELNEIGH, 0, header(AF_BRIDGE, index, 0, NTF_SELF), attributes),
+    what: `remove flooding to VTEP ${vtep} from ${device}`,
   }
 }
 

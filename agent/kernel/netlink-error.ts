@@ -11,7 +11,7 @@ const codeOf: Readonly<Record<string, ErrorCode>> = {
   ESRCH: 'not_found',
   EADDRNOTAVAIL: 'not_found',
   EPERM: 'permission_denied',
-  EACCES: 'permission_denied',
+  EACCES: 'failed_precondition',
   EBUSY: 'failed_precondition',
   EADDRINUSE: 'failed_precondition',
   EINVAL: 'failed_precondition',
@@ -22,10 +22,16 @@ const codeOf: Readonly<Record<string, ErrorCode>> = {
   EHOSTUNREACH: 'failed_precondition',
 }
 
+const wayOutOf: Readonly<Record<string, string>> = {
+  EPERM: 'run as root, or with CAP_NET_ADMIN',
+  // Of links and addresses it is said where IPv6 is switched off, in older kernels without a word.
+  EACCES: 'enable IPv6 there (sysctl net.ipv6.conf.all.disable_ipv6=0), or use a network without IPv6',
+}
+
 /** What was tried, for example `create bridge ovbr5`, and how the kernel refused it. */
 export function netlinkError(what: string, { errno, words }: Acknowledgement): OverlayError {
   const name = getSystemErrorName(-errno)
   const why = words || getSystemErrorMap().get(-errno)?.[1] || 'refused'
-  const hint = name === 'EPERM' ? '; run as root, or with CAP_NET_ADMIN' : ''
-  return new OverlayError(codeOf[name] ?? 'internal', `cannot ${what}: ${why} (${name})${hint}`)
+  const wayOut = wayOutOf[name] ? `; ${wayOutOf[name]}` : ''
+  return new OverlayError(codeOf[name] ?? 'internal', `cannot ${what}: ${why} (${name})${wayOut}`)
 }

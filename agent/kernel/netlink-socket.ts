@@ -1,6 +1,6 @@
 /**
- * A NETLINK_ROUTE socket. Everything is synchronous: rtnetlink works while
- * `send` runs, so that when it returns the answer is waiting.
+ * A NETLINK_ROUTE socket. Everything but `dumpInTurns` is synchronous: rtnetlink
+ * works while `send` runs, so that when it returns the answer is waiting.
  */
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -25,6 +25,7 @@ import {
   send,
   setSocketOption,
 } from './syscalls.ts'
+import { takeTurns } from './turns.ts'
 
 const NETLINK_ROUTE = 0
 const SOL_SOCKET = 1
@@ -35,6 +36,7 @@ const SO_NETNS_COOKIE = 71
 const SOL_NETLINK = 270
 const NETLINK_CAP_ACK = 10
 const NETLINK_EXT_ACK = 11
+const NETLINK_GET_STRICT_CHK = 12
 
 /** Holds the answers of a whole batch, even if every message of it fails with words. */
 const receiveBuffer = 4 * 1024 * 1024
@@ -57,11 +59,17 @@ export class NetlinkSocket {
   readonly #datagram = Buffer.allocUnsafe(datagramLength)
   #sequence = 0
 
-  /** Opens it in the calling thread's network namespace, where it stays. @throws OverlayError */
-  constructor() {
+  /**
+   * Opens it in the calling thread's network namespace, where it stays. The
+   * kernel takes filters in dumps, and so questions about another namespace, on
+   * a `strict` one only, where in turn the fields of a question that are none
+   * must be zero.
+   * @throws OverlayError
+   */
+  constructor({ strict = false }: { readonly strict?: boolean } = {}) {
     this.#descriptor = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
     try {
-      this.#configure()
+      this.#configure(strict)
     } catch (error) {
       this.close()
       throw OverlayError.from(error)
@@ -149,7 +157,26 @@ export class NetlinkSocket {
       const found = this.#dumpOnce(task, decode)
       if (found) return found
     }
-    throw new OverlayError('unavailable', `cannot ${task.what}: it changes faster than it can be read`)
+    throw tooFast(task)
+  }
+
+  /**
+   * As `dump`, with turns between the pieces of the answer. The socket is to be
+   * asked nothing else meanwhile. After a change `take` gets all once more.
+   * @throws OverlayError
+   */
+  async dumpInTurns(task: Task, take: (payload: Buffer) => void): Promise<void> {
+    const turn = takeTurns()
+    for (let attempt = 0; attempt < dumpAttempts; attempt++) {
+      const pieces = this.#pieces(task, take)
+      for (;;) {
+        const { done, value: isConsistent } = pieces.next()
+        if (done && isConsistent) return
+        if (done) break
+        await turn()
+      }
+    }
+    throw tooFast(task)
   }
 
   close(): void {
@@ -157,9 +184,21 @@ export class NetlinkSocket {
   }
 
   #dumpOnce<T>(task: Task, decode: (payload: Buffer) => T | undefined): T[] | undefined {
+    const found: T[] = []
+    const pieces = this.#pieces(task, (payload) => {
+      const value = decode(payload)
+      if (value !== undefined) found.push(value)
+    })
+    for (;;) {
+      const { done, value: isConsistent } = pieces.next()
+      if (done) return isConsistent ? found : undefined
+    }
+  }
+
+  /** Yields after each piece of the answer; returns whether nothing was changed meanwhile. */
+  *#pieces(task: Task, take: (payload: Buffer) => void): Generator<undefined, boolean> {
     const sequence = ++this.#sequence
     send(this.#descriptor, encodeMessage({ ...task, flags: task.flags | NLM_F_REQUEST | NLM_F_DUMP }, sequence))
-    const found: T[] = []
     let consistent = true
     for (;;) {
       for (const message of this.#receive()) {
@@ -168,11 +207,11 @@ export class NetlinkSocket {
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           const end: Acknowledgement = decodeAcknowledgement(message)
           if (end.errno !== 0) throw netlinkError(task.what, end)
-          return consistent ? found : undefined
+          return consistent
         }
-        const value = decode(message.payload)
-        if (value !== undefined) found.push(value)
+        take(message.payload)
       }
+      yield undefined
     }
   }
 
@@ -187,16 +226,21 @@ export class NetlinkSocket {
     }
   }
 
-  #configure(): void {
+  #configure(strict: boolean): void {
     const on = number(1)
     setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_EXT_ACK, on)
     setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_CAP_ACK, on)
+    if (strict) setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on)
     setSocketOption(this.#descriptor, SOL_SOCKET, SO_RCVBUFFORCE, number(receiveBuffer))
     setSocketOption(this.#descriptor, SOL_SOCKET, SO_SNDBUFFORCE, number(sendBuffer))
     const seconds = Buffer.alloc(16)
     seconds.writeBigInt64LE(BigInt(answerSeconds))
     setSocketOption(this.#descriptor, SOL_SOCKET, SO_RCVTIMEO, seconds)
   }
+}
+
+function tooFast({ what }: Task): OverlayError {
+  return new OverlayError('unavailable', `cannot ${what}: it changes faster than it can be read`)
 }
 
 function number(value: number): Buffer {

@@ -2,10 +2,12 @@
  * Our own nftables table, `inet overlay`: nothing is forwarded into or out of a
  * bridge of ours, but for frames that stay on one (br_netfilter sends bridged
  * frames through the forward hook too). And to the host itself a workload may
- * speak by the gateway's addresses only, and not VXLAN: VTEPs take packets from
- * everywhere, so that it could put frames into any network.
+ * speak by the gateway's addresses only: what is for all would be answered by the
+ * gateway on each host. And not VXLAN: VTEPs take packets from everywhere, so that
+ * it could put frames into any network.
  */
 import { z } from 'zod'
+import type { Ip } from '../../lib/ip.ts'
 import { listTable, type NftChain, type NftObject, rulesIn } from './nft.ts'
 
 export interface OwnTable {
@@ -18,13 +20,19 @@ export interface OwnTable {
 const family = 'inet'
 const table = 'overlay'
 const set = 'passes'
+/** Gateways that their bridge is without for a moment. */
+const absent = 'absent'
+const absentSeconds = 10
 const anyBridge = 'ovbr*'
 
 const incoming = { meta: { key: 'iifname' } }
 const outgoing = { meta: { key: 'oifname' } }
 
-// Of an address that another interface has, this says `unicast` too.
+// Only of an address that this interface has, it says `local`.
 const typeOfDestination = { fib: { result: 'type', flags: ['daddr', 'iif'] } }
+const ip6Destination = { payload: { protocol: 'ip6', field: 'daddr' } }
+const icmp6Type = { payload: { protocol: 'icmpv6', field: 'type' } }
+const neighbourDiscovery = { range: ['nd-neighbor-solicit', 'nd-neighbor-advert'] }
 const udpPort = { payload: { protocol: 'udp', field: 'dport' } }
 
 interface Rule {
@@ -52,12 +60,25 @@ function chainsFor(vxlanPort: number): readonly (readonly [hook: string, rules: 
       'input',
       [
         {
-          comment: 'is for another address of the host',
-          expr: [fromWorkload, match(typeOfDestination, 'unicast'), { drop: null }],
-        },
-        {
           comment: `pretends to be VXLAN on port ${vxlanPort}`,
           expr: [fromWorkload, match(udpPort, vxlanPort), { drop: null }],
+        },
+        {
+          comment: 'is for a gateway that will be back at once',
+          expr: [match({ concat: [incoming, ip6Destination] }, `@${absent}`), { accept: null }],
+        },
+        {
+          comment: 'looks for a neighbour, maybe the gateway',
+          expr: [
+            fromWorkload,
+            match(typeOfDestination, 'multicast'),
+            match(icmp6Type, neighbourDiscovery),
+            { accept: null },
+          ],
+        },
+        {
+          comment: 'is for all, or for another address of the host',
+          expr: [fromWorkload, differ(typeOfDestination, 'local'), { drop: null }],
         },
       ],
     ],
@@ -90,7 +111,7 @@ export async function readOwnTable(vxlanPort: number): Promise<OwnTable | undefi
 export function makeTable(passes: readonly string[], vxlanPort: number): NftObject[] {
   return [
     ...removeTable(),
-    ...addSet(),
+    ...addSets(),
     ...addPasses(passes),
     ...chainsFor(vxlanPort).flatMap(([hook, rules]) => [
       { add: { chain: { family, table, name: hook, type: 'filter', hook, prio: 0, policy: 'accept' } } },
@@ -104,9 +125,15 @@ export function removeTable(): NftObject[] {
   return [{ add: { table: { family, name: table } } }, { delete: { table: { family, name: table } } }]
 }
 
-/** Makes the table and its set, without rules, when there is none. */
+/** Makes the table and its sets, without rules, when there is none. */
 export function addPasses(bridges: readonly string[]): NftObject[] {
-  return bridges.length === 0 ? [] : [...addSet(), elements('add', bridges)]
+  return bridges.length === 0 ? [] : [...addSets(), elements('add', bridges)]
+}
+
+/** For a short time the bridge takes packets for that IPv6 address, whether it has it or not. */
+export function excuseAbsence(bridge: string, gateway: Ip): NftObject[] {
+  const elem = [{ elem: { val: { concat: [bridge, gateway] }, timeout: absentSeconds } }]
+  return [...addSets(), { add: { element: { family, table, name: absent, elem } } }]
 }
 
 /** No error when they are not in the set. */
@@ -118,13 +145,17 @@ const chainSchema = z.object({
   chain: z.object({ name: z.string(), hook: z.string().optional(), policy: z.string().optional() }),
 })
 const setSchema = z.object({
-  set: z.object({ elem: z.array(z.object({ concat: z.tuple([z.string(), z.string()]) })).optional() }),
+  set: z.object({
+    name: z.literal(set),
+    elem: z.array(z.object({ concat: z.tuple([z.string(), z.string()]) })).optional(),
+  }),
 })
 
-function addSet(): NftObject[] {
+function addSets(): NftObject[] {
   return [
     { add: { table: { family, name: table } } },
     { add: { set: { family, table, name: set, type: ['ifname', 'ifname'] } } },
+    { add: { set: { family, table, name: absent, type: ['ifname', 'ipv6_addr'], flags: ['timeout'] } } },
   ]
 }
 
@@ -133,6 +164,10 @@ function elements(command: 'add' | 'delete', bridges: readonly string[]): NftObj
   return { [command]: { element: { family, table, name: set, elem } } }
 }
 
-function match(left: NftObject, right: string | number): NftObject {
+function match(left: NftObject, right: NftObject | string | number): NftObject {
   return { match: { op: '==', left, right } }
+}
+
+function differ(left: NftObject, right: string): NftObject {
+  return { match: { op: '!=', left, right } }
 }

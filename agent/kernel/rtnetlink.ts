@@ -10,6 +10,7 @@ export const NLM_F_DUMP = 0x300
 export const NLM_F_REPLACE = 0x100
 export const NLM_F_EXCL = 0x200
 export const NLM_F_CREATE = 0x400
+export const NLM_F_APPEND = 0x800
 export const NLM_F_CAPPED = 0x100
 export const NLM_F_ACK_TLVS = 0x200
 
@@ -24,6 +25,7 @@ export const RTM_NEWADDR = 20
 export const RTM_DELADDR = 21
 export const RTM_GETADDR = 22
 export const RTM_NEWROUTE = 24
+export const RTM_DELROUTE = 25
 export const RTM_GETROUTE = 26
 export const RTM_NEWNEIGH = 28
 export const RTM_DELNEIGH = 29
@@ -47,12 +49,19 @@ export const IFLA_IFALIAS = 20
 export const IFLA_AF_SPEC = 26
 export const IFLA_NET_NS_FD = 28
 export const IFLA_EXT_MASK = 29
+/** Of a veth: the other end's namespace, as a number that this one has for it. */
+export const IFLA_LINK_NETNSID = 37
+export const IFLA_TARGET_NETNSID = 46
 export const RTEXT_FILTER_SKIP_STATS = 8
 
 export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
 export const IFLA_INFO_SLAVE_KIND = 4
 export const IFLA_INFO_SLAVE_DATA = 5
+
+export const IFLA_INET_CONF = 1
+/** What the attributes in IFLA_INET_CONF are numbered by (ip.h); the first stands at place 0 of the array that is read. */
+export const IPV4_DEVCONF_PROMOTE_SECONDARIES = 20
 
 export const IFLA_INET6_CONF = 2
 export const IFLA_INET6_ADDR_GEN_MODE = 8
@@ -82,7 +91,10 @@ export const VETH_INFO_PEER = 1
 export const IFA_ADDRESS = 1
 export const IFA_LOCAL = 2
 export const IFA_FLAGS = 8
+export const IFA_TARGET_NETNSID = 10
+export const IFA_F_SECONDARY = 0x01
 export const IFA_F_NODAD = 0x02
+export const IFA_F_NOPREFIXROUTE = 0x200
 
 export const NDA_DST = 1
 export const NDA_LLADDR = 2
@@ -96,10 +108,24 @@ export const NUD_PERMANENT = 0x80
 export const RTA_DST = 1
 export const RTA_OIF = 4
 export const RTA_GATEWAY = 5
+export const RTA_PRIORITY = 6
 export const RTA_PREFSRC = 7
+export const RTA_MULTIPATH = 9
+export const RTA_TABLE = 15
+export const RTA_EXPIRES = 23
 export const RT_TABLE_MAIN = 254
+export const RT_TABLE_LOCAL = 255
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
 export const RTN_UNICAST = 1
+export const RTN_LOCAL = 2
+export const RTN_BLACKHOLE = 6
+export const RTN_UNREACHABLE = 7
+export const RTN_PROHIBIT = 8
+/** A cache entry, not a route. */
+export const RTM_F_CLONED = 0x200
+/** Asks for the route itself, not for what comes of it for one address. */
+export const RTM_F_FIB_MATCH = 0x2000
+export const RTPROT_KERNEL = 2
 /** Our own route protocol number: says whose a route is. */
 export const RTPROT_OVERLAY = 79

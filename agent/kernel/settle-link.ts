@@ -1,9 +1,19 @@
 /** Brings a link's settings in line; what is right already is not touched. */
 import { OverlayError } from '../../lib/errors.ts'
+import { familyOf } from '../../lib/ip.ts'
 import type { Mac } from '../../lib/mac.ts'
+import { deleteAddress, dumpAddresses } from './addresses.ts'
 import type { Attribute } from './attributes.ts'
 import { differing, makesAddresses } from './link-settings.ts'
-import { changeBridgePort, changeLink, changeLinkInfo, findLink, type Link, type LinkSettings } from './links.ts'
+import {
+  changeBridgePort,
+  changeLink,
+  changeLinkInfo,
+  findLink,
+  findLinkByIndex,
+  type Link,
+  type LinkSettings,
+} from './links.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 import type { Ownership } from './ownership.ts'
 import { IN6_ADDR_GEN_MODE_NONE } from './rtnetlink.ts'
@@ -20,12 +30,12 @@ export interface Wanted {
 }
 
 /** All but the alias. A link goes up when all else is set, so that nothing leaks before. @throws OverlayError */
-export function settleLink(socket: NetlinkSocket, link: Link, wanted: Wanted): void {
+export function settleLink(socket: NetlinkSocket, found: Link, wanted: Wanted): void {
   const { mac, mtu, master, info = [], port = [] } = wanted
+  const link = settleMtu(socket, found, mtu)
   const moves = master !== undefined && master !== link.master
   const basics: LinkSettings = {
     ...(mac === link.mac ? {} : { mac }),
-    ...(mtu === link.mtu ? {} : { mtu }),
     ...(moves ? { master } : {}),
   }
   if (Object.keys(basics).length > 0) changeLink(socket, link, basics)
@@ -33,8 +43,30 @@ export function settleLink(socket: NetlinkSocket, link: Link, wanted: Wanted): v
   for (const change of differing(link.info, info)) changeLinkInfo(socket, link, [change])
   const portChanges = moves ? port : differing(link.port, port)
   if (portChanges.length > 0) changeBridgePort(socket, link, portChanges)
-  if (makesAddresses(link)) changeLink(socket, link, { addrGenMode: IN6_ADDR_GEN_MODE_NONE })
+  if (makesAddresses(link)) quieten(socket, link)
   if (!link.up) changeLink(socket, link, { up: true })
+}
+
+/**
+ * Sets the MTU. Below 1280 bytes a link loses its IPv6, and when it grows it gets
+ * it with the kernel's own settings.
+ * @returns the link as it is then.
+ * @throws OverlayError
+ */
+export function settleMtu(socket: NetlinkSocket, link: Link, mtu: number): Link {
+  if (link.mtu === mtu) return link
+  changeLink(socket, link, { mtu })
+  return findLinkByIndex(socket, link.index) ?? { ...link, mtu }
+}
+
+/** The kernel gives the link no address of its own any more; what it gave it goes. @throws OverlayError */
+export function quieten(socket: NetlinkSocket, link: Link): void {
+  changeLink(socket, link, { addrGenMode: IN6_ADDR_GEN_MODE_NONE })
+  if (!link.up) return
+  const given = dumpAddresses(socket).filter((one) => {
+    return one.index === link.index && one.linkLocal && familyOf(one.address) === 6
+  })
+  socket.batch(given.map(({ address, prefix }) => deleteAddress(link.index, address, prefix, link.name)))
 }
 
 /** The last step: from now on the link says whose it is, and that it is whole. @throws OverlayError */
@@ -42,10 +74,15 @@ export function markLink(socket: NetlinkSocket, link: Link, alias: string): void
   if (link.alias !== alias) changeLink(socket, link, { alias })
 }
 
-/** The bridge that a port is to be in. @throws OverlayError `not_found`, or `already_exists` when it is not ours */
-export function bridgeIndex(socket: NetlinkSocket, owned: Ownership, name: string): number {
+/** A bridge of ours. @throws OverlayError `not_found`, or `already_exists` when it is not ours */
+export function ownBridge(socket: NetlinkSocket, owned: Ownership, name: string): Link {
   const bridge = findLink(socket, name)
   if (!bridge) throw new OverlayError('not_found', `there is no bridge ${name}`)
   owned.claim(bridge, 'bridge')
-  return bridge.index
+  return bridge
+}
+
+/** Of the bridge that a port is to be in. @throws as `ownBridge` */
+export function bridgeIndex(socket: NetlinkSocket, owned: Ownership, name: string): number {
+  return ownBridge(socket, owned, name).index
 }

@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { execa } from 'execa'
 import { createLogger } from '../../lib/log.ts'
 import { pause } from '../../lib/retry.ts'
-import type { Item, ObservedItem } from '../state/item.ts'
+import type { AnyItem, Item, ObservedItem } from '../state/item.ts'
 import type { Kernel, OperationResult } from './kernel.ts'
 import { createLinuxKernel } from './linux.ts'
 import { CLONE_NEWNET, setns } from './syscalls.ts'
@@ -106,8 +106,11 @@ export function stateText(items: readonly ObservedItem[]): string {
   return items.map(itemText).toSorted().join('\n')
 }
 
-export function itemText(item: object): string {
-  return Object.entries(item)
-    .map(([field, value]) => (field === 'kind' ? String(value) : `${field}=${String(value)}`))
-    .join(' ')
+/** Of what is inside a sandbox, what can be seen from outside. */
+export function itemText(item: AnyItem): string {
+  const fields = Object.entries(item).filter(([field]) => field !== 'kind' && field !== 'inside')
+  const text = [item.kind, ...fields.map(([field, value]) => `${field}=${String(value)}`)].join(' ')
+  if (item.kind !== 'veth' || !item.inside) return text
+  const mtu = 'mtu' in item.inside ? item.inside.mtu : item.mtu
+  return `${text} inside=${[mtu, ...item.inside.addresses].join(',')}`
 }

@@ -35,6 +35,7 @@ export function testNetwork(name: string, number: number, local: string): TestNe
     vni,
     local: parseIp(local),
     port: 4789,
+    floods: false,
   }
   const macOfEndpoint = (endpoint: number) => macOf('endpoint', name, String(endpoint))
   return {
@@ -66,6 +67,7 @@ export function testNetwork(name: string, number: number, local: string): TestNe
           mac,
           addresses: addresses(endpoint).map((address) => `${address}/${prefixOf(address)}`),
           gateways: addresses(1),
+          gwPriority: 0,
         },
       }
       return { veth, entry: { kind: 'port-entry', dev: veth.name, mac } }

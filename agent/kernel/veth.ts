@@ -5,11 +5,12 @@
  */
 import { hasCode, OverlayError } from '../../lib/errors.ts'
 import { parseIp } from '../../lib/ip.ts'
-import type { SandboxInterface, Veth } from '../state/item.ts'
-import { putAddress } from './addresses.ts'
+import { isSameInside, type SandboxInterface, type Veth } from '../state/item.ts'
+import { dumpAddresses, putAddress } from './addresses.ts'
 import { type Attribute, bytes, encodeAttributes, u32 } from './attributes.ts'
 import type { Host } from './host.ts'
-import { vethPort } from './link-settings.ts'
+import { insideOf } from './insides.ts'
+import { makesAddresses, vethPort } from './link-settings.ts'
 import {
   changeLink,
   createLink,
@@ -23,15 +24,17 @@ import {
 import type { NetlinkSocket } from './netlink-socket.ts'
 import type { OpenSandbox } from './netns.ts'
 import { addDefaultRoute } from './routes.ts'
-import { IFLA_NET_NS_FD, IN6_ADDR_GEN_MODE_NONE, VETH_INFO_PEER } from './rtnetlink.ts'
-import { bridgeIndex, markLink, settleLink } from './settle-link.ts'
+import { IFLA_NET_NS_FD, VETH_INFO_PEER } from './rtnetlink.ts'
+import { type AddressWish, settleAddress } from './settle-address.ts'
+import { bridgeIndex, markLink, quieten, settleLink, settleMtu } from './settle-link.ts'
 
 /**
  * Plugs the endpoint in; when its interface is there, brings in line what is on
- * the host's side, and the MTU inside.
+ * the host's side, and inside the MTU and our addresses.
  * @returns whether one had to be taken away first.
  * @throws OverlayError `not_found` when the sandbox is gone, `already_exists`
- * when it has an interface of that name; then nothing is left behind.
+ * when it has an interface of that name; then nothing is left behind. Where only
+ * the way to a sandbox is gone, the host's end is in line all the same.
  */
 export function putVeth(host: Host, item: Veth): boolean {
   const { socket, owned, prepared } = host
@@ -39,9 +42,15 @@ export function putVeth(host: Host, item: Veth): boolean {
   const found = findLink(socket, item.name)
   if (found) owned.claim(found, 'veth')
   if (found && found.alias === item.alias) {
-    // Inside first: should that fail, the host's end still shows that there is work left.
-    settleInside(host, found, item)
-    settleLink(socket, found, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
+    const grows = item.mtu > found.mtu
+    const settleOutside = () => settleLink(socket, found, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
+    // The sandbox must not send what the host's end does not take.
+    if (grows) settleOutside()
+    try {
+      if (!isSameInside(insideOf(host, found), item)) settleInside(host, found, item)
+    } finally {
+      if (!grows) settleOutside()
+    }
     return false
   }
   const isPrepared = found !== undefined && prepared.get(item.name) === found.index
@@ -53,7 +62,7 @@ export function putVeth(host: Host, item: Veth): boolean {
       // The network may have changed since it was prepared.
       if (link) settleLink(socket, link, { mac: item.mac, mtu: item.mtu, master, port: vethPort })
       link ??= makePair(host, sandbox, item, master)
-      setUpInside(sandbox.socket, item.inside)
+      setUpInside(sandbox.socket, item)
       markLink(socket, link, item.alias)
     })
   } catch (error) {
@@ -108,47 +117,68 @@ function peerInfo({ ifname, mac }: SandboxInterface, mtu: number, descriptor: nu
   return bytes(VETH_INFO_PEER, Buffer.concat([linkHeader(0), encodeAttributes(attributes)]))
 }
 
-function setUpInside(socket: NetlinkSocket, { ifname, netns, addresses, gateways }: SandboxInterface): void {
-  const link = findLink(socket, ifname)
-  if (!link) throw new OverlayError('not_found', `interface ${ifname} is gone from ${netns}`)
+function setUpInside(socket: NetlinkSocket, { inside, mtu }: Veth): void {
+  const { ifname, netns, gateways, gwPriority } = inside
+  const found = findLink(socket, ifname)
+  if (!found) throw new OverlayError('not_found', `interface ${ifname} is gone from ${netns}`)
+  const link = settleMtu(socket, found, mtu)
   const loopback = findLink(socket, 'lo')
   if (loopback && !loopback.up) changeLink(socket, loopback, { up: true })
-  // On a network without IPv6 a link-local address would reach nobody on other hosts, and each
-  // new sandbox would send its multicast announcements to all the others on this one.
-  if (!addresses.some((address) => address.includes(':')))
-    changeLink(socket, link, { addrGenMode: IN6_ADDR_GEN_MODE_NONE })
+  if (mustBeQuiet(link, inside)) quieten(socket, link)
   changeLink(socket, link, { up: true })
-  for (const text of addresses) {
-    const [address = '', prefix] = text.split('/')
-    socket.request(putAddress(link.index, parseIp(address), Number(prefix), `${ifname} in ${netns}`))
-  }
-  for (const gateway of gateways) addDefaultRoute(socket, link.index, gateway)
+  for (const { address, prefix, device } of addressesOf(inside))
+    socket.request(putAddress(link.index, address, prefix, device))
+  for (const gateway of gateways) addDefaultRoute(socket, link.index, gateway, gwPriority)
 }
 
-/** Only the MTU is ours to keep after the start; a sandbox that is gone takes the pair with it. */
+/**
+ * On a network without IPv6 a link-local address would reach nobody on other
+ * hosts, and each new sandbox would send its multicast announcements to all the
+ * others on this one.
+ */
+function mustBeQuiet(link: Link, { addresses }: SandboxInterface): boolean {
+  return makesAddresses(link) && !addresses.some((address) => address.includes(':'))
+}
+
+/**
+ * The MTU and our addresses are ours to keep after the start, and nothing that a
+ * workload added.
+ */
 function settleInside(host: Host, link: Link, { inside, mtu }: Veth): void {
-  if (link.mtu === mtu) return
-  try {
-    withinSandbox(host, inside, ({ socket }) => {
-      const peer = findLinkByIndex(socket, link.peer)
-      if (peer && peer.kind === 'veth' && peer.mtu !== mtu) changeLink(socket, peer, { mtu })
-    })
-  } catch (error) {
-    if (!hasCode(error, 'not_found')) throw error
-  }
+  withinSandbox(host, inside, ({ socket }) => {
+    const found = findLinkByIndex(socket, link.peer)
+    // A workload may have moved it to a namespace of its own.
+    if (found?.kind !== 'veth' || found.peer !== link.index) return
+    const end = settleMtu(socket, found, mtu)
+    // It had no room for IPv6 when it was set up.
+    if (found.addrGenMode === undefined && mustBeQuiet(end, inside)) quieten(socket, end)
+    const present = dumpAddresses(socket)
+    for (const wish of addressesOf(inside)) settleAddress(socket, end, present, wish)
+  })
 }
 
-/** @throws OverlayError `not_found` when another namespace, or none, is at the path. */
+function addressesOf({ ifname, netns, addresses }: SandboxInterface): AddressWish[] {
+  return addresses.map((text) => {
+    const [address = '', prefix] = text.split('/')
+    return { address: parseIp(address), prefix: Number(prefix), device: `${ifname} in ${netns}` }
+  })
+}
+
+/** @throws OverlayError `not_found` when another namespace, or something else, or nothing is at the path. */
 function withinSandbox<T>(
   { namespaces }: Host,
   { netns, cookie }: SandboxInterface,
   body: (sandbox: OpenSandbox) => T,
 ): T {
-  return namespaces.within(netns, (sandbox) => {
-    if (sandbox.cookie === cookie) return body(sandbox)
-    throw new OverlayError(
-      'not_found',
-      `the sandbox is gone: ${netns} is another network namespace by now; attach again`,
-    )
-  })
+  const gone = (why: string, cause?: unknown) =>
+    new OverlayError('not_found', `the sandbox is gone: ${why}; attach again`, { cause })
+  try {
+    return namespaces.within(netns, (sandbox) => {
+      if (sandbox.cookie === cookie) return body(sandbox)
+      throw gone(`${netns} is another network namespace by now`)
+    })
+  } catch (error) {
+    if (!hasCode(error, 'invalid')) throw error
+    throw gone(OverlayError.from(error).message, error)
+  }
 }

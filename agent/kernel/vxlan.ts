@@ -38,7 +38,7 @@ export function putVxlan(host: Host, item: Vxlan): boolean {
   const isKept = found !== undefined && adapt(host, found, item)
   if (found && !isKept) removeLink(socket, found)
   const link = isKept ? found : create(host, item, master)
-  settleLink(socket, link, { mac: item.mac, mtu: item.mtu, master, port: vxlanPort })
+  settleLink(socket, link, { mac: item.mac, mtu: item.mtu, master, port: vxlanPort(item.floods) })
   markLink(socket, link, item.alias)
   return found !== undefined && !isKept
 }

@@ -29,6 +29,8 @@ export interface Vxlan {
   readonly local: Ip
   /** UDP destination port. */
   readonly port: number
+  /** Broadcast and multicast frames leave by it (see FloodEntry): a multicast network. */
+  readonly floods: boolean
 }
 
 /** A local endpoint's veth pair: one end a bridge port, the other in the sandbox. */
@@ -40,7 +42,7 @@ export interface Veth {
   readonly mtu: number
   readonly alias: string
   readonly bridge: string
-  /** The other end. It is set up once, before the host's end gets its alias. */
+  /** The other end. It is set up before the host's end gets its alias; later MTU and addresses are kept as they are here. */
   readonly inside: SandboxInterface
 }
 
@@ -52,8 +54,10 @@ export interface SandboxInterface {
   readonly mac: Mac
   /** ADDRESS/PREFIX. */
   readonly addresses: readonly string[]
-  /** Default routes, at most one of each family. */
+  /** Default routes, at most one of each family; none by an internal network. */
   readonly gateways: readonly Ip[]
+  /** Which of the sandbox's endpoints has the default route: the one with the highest; from -500 to 500. */
+  readonly gwPriority: number
 }
 
 /** The gateway's address on a bridge. */
@@ -79,6 +83,13 @@ export interface RemoteEntry {
   readonly vtep: Ip
 }
 
+/** VXLAN FDB: broadcast and multicast frames go to that VTEP, too (the entry of the all-zero MAC). */
+export interface FloodEntry {
+  readonly kind: 'flood-entry'
+  readonly dev: string
+  readonly vtep: Ip
+}
+
 /** The neighbour entry on a bridge from which it answers ARP and ND for a remote endpoint. */
 export interface Neighbour {
   readonly kind: 'neighbour'
@@ -101,9 +112,19 @@ export interface BridgePass {
   readonly bridge: string
 }
 
-export type Item = Isolation | Bridge | Vxlan | BridgePass | BridgeAddress | Veth | PortEntry | RemoteEntry | Neighbour
+export type Item =
+  | Isolation
+  | Bridge
+  | Vxlan
+  | BridgePass
+  | BridgeAddress
+  | Veth
+  | PortEntry
+  | RemoteEntry
+  | FloodEntry
+  | Neighbour
 
-/** A veth as it can be seen from the host: its alias tells what is inside. */
+/** A veth as it can be seen from the host. */
 export interface ObservedVeth {
   readonly kind: 'veth'
   readonly name: string
@@ -111,6 +132,14 @@ export interface ObservedVeth {
   readonly mtu: number
   readonly alias: string
   readonly bridge: string
+  /** The other end, as far as it could be looked at. */
+  readonly inside?: ObservedInterface
+}
+
+export interface ObservedInterface {
+  readonly mtu: number
+  /** ADDRESS/PREFIX, without link-local ones. */
+  readonly addresses: readonly string[]
 }
 
 /**
@@ -139,6 +168,8 @@ export function itemId(item: AnyItem): string {
     case 'port-entry':
     case 'remote-entry':
       return `fdb ${item.dev} ${item.mac}`
+    case 'flood-entry':
+      return `flood ${item.dev} ${item.vtep}`
     case 'neighbour':
       return `neighbour ${item.dev} ${item.address}`
   }
@@ -150,6 +181,7 @@ export function carrierOf(item: AnyItem): string | undefined {
     case 'address':
     case 'port-entry':
     case 'remote-entry':
+    case 'flood-entry':
     case 'neighbour':
       return item.dev
     case 'isolation':
@@ -159,4 +191,19 @@ export function carrierOf(item: AnyItem): string | undefined {
     case 'bridge-pass':
       return undefined
   }
+}
+
+/**
+ * Whether a veth's other end is as it is to be kept: the MTU, and our own
+ * addresses, each with its prefix length alone. What else a workload has there is
+ * its own. A sandbox that could not be looked into does not differ.
+ */
+export function isSameInside(actual: ObservedInterface | SandboxInterface | undefined, { mtu, inside }: Veth): boolean {
+  if (!actual) return true
+  if ('mtu' in actual && actual.mtu !== mtu) return false
+  const address = (text: string) => text.split('/')[0]
+  return inside.addresses.every((wanted) => {
+    const there = actual.addresses.filter((one) => address(one) === address(wanted))
+    return there.length === 1 && there[0] === wanted
+  })
 }

@@ -17,6 +17,10 @@ export interface Self {
 export interface SubnetView {
   readonly cidr: Cidr
   readonly gateway: Ip
+  /** Where addresses are chosen from; undefined: all of the subnet. */
+  readonly ipRange: Cidr | undefined
+  /** Auxiliary addresses: nobody's endpoint. */
+  readonly aux: ReadonlySet<Ip>
 }
 
 export interface NetworkView {
@@ -25,6 +29,12 @@ export interface NetworkView {
   readonly vni: Vni
   readonly mtu: number
   readonly subnets: readonly SubnetView[]
+  /** Sandboxes get no default route by it. */
+  readonly internal: boolean
+  /** Broadcast and multicast frames go to every host that has it. */
+  readonly multicast: boolean
+  /** Every host has it, with or without endpoints. */
+  readonly eager: boolean
   /** Of its key in the store. */
   readonly modRevision: number
 }
@@ -35,6 +45,7 @@ export interface SandboxView {
   readonly path: string
 }
 
+/** Of another host's endpoint only what is planned from is kept: nothing of its sandbox but whether it has one. */
 export interface EndpointView {
   readonly id: string
   readonly network: string
@@ -46,6 +57,7 @@ export interface EndpointView {
   readonly sandbox: SandboxView | undefined
   /** The endpoint's name in its network; empty if it has none. */
   readonly name: string
+  readonly gwPriority: number
   readonly labels: Readonly<Record<string, string>>
   /** RFC 3339. */
   readonly createdAt: string
@@ -61,8 +73,10 @@ export interface PlanView {
   endpoint(network: string, id: string): EndpointView | undefined
   /** The node's VTEP address, if the node is known. */
   vtepOf(node: string): Ip | undefined
-  /** A local endpoint of it is to be plugged in. */
+  /** A local endpoint of it is to be plugged in, or it is eager. */
   hasNetwork(name: string): boolean
+  /** VTEPs of the other nodes that have endpoints of a followed network, each once. */
+  floodTargets(network: string): Iterable<Ip>
   /** Any network at all is on this host. */
   hasAnyNetwork(): boolean
   /** An own endpoint whose claim or release is not settled: to be ignored. */

@@ -11,6 +11,7 @@ import { attach } from '../endpoint/attach.ts'
 import type { EndpointParts } from '../endpoint/parts.ts'
 import { openStateDir } from '../node/state-dir.ts'
 import { silent, type TestCluster } from './cluster.ts'
+import type { Between } from './crashing.ts'
 import { SlowKernel } from './kernel-state.ts'
 
 export interface TestAgent {
@@ -38,6 +39,8 @@ export interface TestHost {
   readonly remove: () => void
 }
 
+const nothing: Between = { store: (store) => store, kernel: (kernel) => kernel }
+
 /** The host with VTEP address 192.0.2.n. */
 export function createHost(n: number): TestHost {
   const directory = mkdtempSync(join(tmpdir(), 'overlay-agent-'))
@@ -52,6 +55,8 @@ export interface AgentWish {
   readonly bootId?: string
   /** Milliseconds. */
   readonly callTimeout?: number
+  /** What stands between this run of the agent and its surroundings (see crashing.ts). */
+  readonly between?: Between
 }
 
 /** Starts the host's agent; resolves when its first audit is done. */
@@ -68,8 +73,8 @@ export async function startAgent(cluster: TestCluster, host: TestHost, wish: Age
 
 /** The host's agent, not started yet. */
 export function createTestAgent(cluster: TestCluster, { n, directory, kernel }: TestHost, wish: AgentWish): TestAgent {
-  const { bootId = `boot-of-${n}`, callTimeout = 2_000 } = wish
-  const store = cluster.connect(callTimeout)
+  const { bootId = `boot-of-${n}`, callTimeout = 2_000, between = nothing } = wish
+  const store = between.store(cluster.connect(callTimeout))
   const stateDir = openStateDir(directory)
   const stopped = new AbortController()
   const agent = createAgent({
@@ -87,7 +92,9 @@ export function createTestAgent(cluster: TestCluster, { n, directory, kernel }: 
     store,
     stateDir,
     identity: { uid: stateDir.nodeUid, bootId, machineId: 'm', version: '1' },
-    createKernel: () => kernel,
+    createKernel: () => between.kernel(kernel),
+    readResolvers: () => [],
+    monitorHostRoutes: () => undefined,
     signal: stopped.signal,
     log: silent,
   })

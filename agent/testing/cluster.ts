@@ -4,10 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { vi } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
+import type { Init, Network } from '../../proto/index.ts'
 import { connect } from '../../store/connect.ts'
 import type { TestEtcd } from '../../store/etcd-for-tests.ts'
 import { createQuarantine } from '../../store/quarantine.ts'
-import { put, remove, type Store } from '../../store/store.ts'
+import { put, remove, type Store, unchanged } from '../../store/store.ts'
 import { createAddressPool } from '../ipam/address-pool.ts'
 import type { Claimed, ClaimParts, ClaimRequest } from '../ipam/claim.ts'
 import { release } from '../ipam/release.ts'
@@ -28,14 +29,21 @@ export interface TestCluster {
   readonly dump: () => Promise<readonly string[]>
   /** The keys alone. */
   readonly paths: () => Promise<readonly string[]>
+  /** The same without what outlives an endpoint: resting addresses, and the journal. */
+  readonly held: () => Promise<readonly string[]>
   /** Makes the network as a controller does; the gateway is each subnet's first address. */
   readonly addNetwork: (name: string, wish?: NetworkWish) => Promise<NetworkView>
+  /** As a controller updates it. */
+  readonly changeNetwork: (name: string, change: (record: Network) => Init<Network>) => Promise<void>
   readonly removeNetwork: (network: NetworkView) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export interface NetworkWish {
   readonly subnets?: readonly string[]
+  /** Of the first subnet. */
+  readonly ipRange?: string
+  readonly auxAddresses?: Readonly<Record<string, string>>
   readonly mtu?: number
   readonly vni?: number
 }
@@ -52,6 +60,7 @@ export async function openCluster({ url }: Pick<TestEtcd, 'url'>, prefix = rando
   const uid = randomBytes(8).toString('hex')
   await store.commit({ compares: [], writes: [put(keys.cluster, { uid })] })
   const entries = async () => (await store.list({ prefix, type: null })).entries
+  const paths = async () => (await entries()).map(({ path }) => path.slice(prefix.length))
   let vnis = 7
   return {
     uid,
@@ -60,15 +69,21 @@ export async function openCluster({ url }: Pick<TestEtcd, 'url'>, prefix = rando
     store,
     connect: open,
     dump: async () => (await entries()).map(({ path, modRevision }) => `${path.slice(prefix.length)} ${modRevision}`),
-    paths: async () => (await entries()).map(({ path }) => path.slice(prefix.length)),
-    async addNetwork(name, { subnets = ['10.0.9.0/24'], mtu = 1400, vni = vnis++ } = {}) {
+    paths,
+    held: async () => (await paths()).filter((path) => !/^(released|history)\//.test(path)),
+    async addNetwork(name, wish = {}) {
+      const { subnets = ['10.0.9.0/24'], ipRange = '', auxAddresses = {}, mtu = 1400, vni = vnis++ } = wish
       const gateways = subnets.map((text) => parseIp(text.replace(/0?\/\d+$/, '1')))
       const record = {
         name,
         uid: randomBytes(8).toString('hex'),
         vni,
         mtu,
-        subnets: subnets.map((cidr, at) => ({ cidr, gateway: gateways[at] ?? '' })),
+        subnets: subnets.map((cidr, at) => ({
+          cidr,
+          gateway: gateways[at] ?? '',
+          ...(at === 0 ? { ipRange, auxAddresses } : {}),
+        })),
         state: 'READY',
       } as const
       await store.commit({
@@ -76,15 +91,27 @@ export async function openCluster({ url }: Pick<TestEtcd, 'url'>, prefix = rando
         writes: [
           put(keys.network(name), record),
           ...gateways.map((gateway) => put(keys.address(name, gateway), { kind: 'GATEWAY' })),
+          ...Object.entries(auxAddresses).map(([called, ip]) =>
+            put(keys.address(name, parseIp(ip)), { kind: 'AUXILIARY', name: called }),
+          ),
         ],
       })
       const entry = await store.get(keys.network(name))
       if (!entry) throw new Error(`network ${name} was not made`)
       return readNetwork(entry)
     },
+    async changeNetwork(name, change) {
+      const entry = await store.get(keys.network(name))
+      if (!entry) throw new Error(`there is no network ${name}`)
+      await store.commit({
+        compares: [unchanged(entry)],
+        writes: [put(keys.network(name), change(entry.value), { over: entry })],
+      })
+    },
     async removeNetwork({ name, subnets }) {
-      const gateways = subnets.map(({ gateway }) => remove(keys.address(name, gateway)))
-      await store.commit({ compares: [], writes: [remove(keys.network(name)), ...gateways] })
+      const reserved = subnets.flatMap(({ gateway, aux }) => [gateway, ...aux])
+      const addresses = reserved.map((ip) => remove(keys.address(name, ip)))
+      await store.commit({ compares: [], writes: [remove(keys.network(name)), ...addresses] })
     },
     close: async () => {
       await Promise.all(stores.map((each) => each.close()))
@@ -142,8 +169,15 @@ export async function claimantOf(cluster: TestCluster, n: number, network: Netwo
     },
     request: (wish) => ({
       name: '',
+      mac: undefined,
       addresses: [],
-      record: { node: node.name, ifname: 'eth0', labels: {}, sandbox: { kind: 'NAMESPACE', cookie: '1', path: '/c1' } },
+      record: {
+        node: node.name,
+        ifname: 'eth0',
+        labels: {},
+        gwPriority: 0,
+        sandbox: { kind: 'NAMESPACE', cookie: '1', path: '/c1' },
+      },
       ...wish,
     }),
   }

@@ -44,11 +44,15 @@ function entry<T>({ path, type }: Key<T>, value: Init<T>, createRevision = now +
 }
 export const nodeEntry = (n: number, vtepAddress = `192.0.2.${n}`) =>
   entry(keys.node(`host-${n}`), Node.create({ name: `host-${n}`, vtepAddress }))
-export const webEntry = (vni = 7) =>
-  entry(
-    keys.network('web'),
-    Network.create({ name: 'web', uid: 'u', vni, mtu: 1400, subnets: [{ cidr: '10.0.9.0/24', gateway: '10.0.9.1' }] }),
-  )
+export const webEntry = (vni = 7, wish: Init<Network> = {}) =>
+  entry(keys.network('web'), {
+    name: 'web',
+    uid: 'u',
+    vni,
+    mtu: 1400,
+    subnets: [{ cidr: '10.0.9.0/24', gateway: '10.0.9.1' }],
+    ...wish,
+  })
 export const endpointEntry = (digits: string, wish: Init<Endpoint> = {}, createRevision?: number) =>
   entry(
     keys.endpoint('web', idOf(digits)),

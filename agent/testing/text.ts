@@ -1,7 +1,7 @@
 /** Items and operations as text, so that tests compare whole states at a glance. */
 import type { Mac } from '../../lib/mac.ts'
 import type { Operation } from '../kernel/kernel.ts'
-import type { AnyItem, SandboxInterface } from '../state/item.ts'
+import type { AnyItem, ObservedInterface, SandboxInterface } from '../state/item.ts'
 
 /** What a derived MAC stands for, so that the text says it. */
 export type MacNames = ReadonlyMap<Mac, string>
@@ -24,9 +24,9 @@ function itemText(item: AnyItem, macs: MacNames): string {
     case 'bridge':
       return `bridge ${item.name} mac ${mac(item.mac)} mtu ${item.mtu} alias ${item.alias}`
     case 'vxlan':
-      return `vxlan ${item.name} on ${item.bridge} mac ${mac(item.mac)} mtu ${item.mtu} vni ${item.vni} local ${item.local} port ${item.port} alias ${item.alias}`
+      return `vxlan ${item.name} on ${item.bridge} mac ${mac(item.mac)} mtu ${item.mtu} vni ${item.vni} local ${item.local} port ${item.port}${item.floods ? ' floods' : ''} alias ${item.alias}`
     case 'veth': {
-      const inside = 'inside' in item ? ` to ${insideText(item.inside, mac)}` : ''
+      const inside = item.inside ? ` to ${insideText(item.inside, mac)}` : ''
       return `veth ${item.name} on ${item.bridge} mac ${mac(item.mac)} mtu ${item.mtu} alias ${item.alias}${inside}`
     }
     case 'bridge-pass':
@@ -37,12 +37,18 @@ function itemText(item: AnyItem, macs: MacNames): string {
       return `port-entry ${mac(item.mac)} on ${item.dev}`
     case 'remote-entry':
       return `remote-entry ${mac(item.mac)} on ${item.dev} behind ${item.vtep}`
+    case 'flood-entry':
+      return `flood-entry on ${item.dev} to ${item.vtep}`
     case 'neighbour':
       return `neighbour ${item.address} is ${mac(item.mac)} on ${item.dev}`
   }
 }
 
-function insideText(inside: SandboxInterface, mac: (address: string) => string): string {
-  const { netns, cookie, ifname, addresses, gateways } = inside
-  return `${ifname} in ${netns} (${cookie}) mac ${mac(inside.mac)} addresses ${addresses.join(' ')} via ${gateways.join(' ')}`
+function insideText(inside: SandboxInterface | ObservedInterface, mac: (address: string) => string): string {
+  const addresses = inside.addresses.join(' ')
+  if (!('netns' in inside)) return `mtu ${inside.mtu} addresses ${addresses}`
+  const { netns, cookie, ifname, gateways, gwPriority } = inside
+  const via = gateways.length > 0 ? ` via ${gateways.join(' ')}` : ''
+  const priority = gwPriority === 0 ? '' : ` priority ${gwPriority}`
+  return `${ifname} in ${netns} (${cookie}) mac ${mac(inside.mac)} addresses ${addresses}${via}${priority}`
 }

@@ -1,5 +1,5 @@
 /** Views for tests: a host, its networks, and their endpoints, with as little said as a test needs. */
-import { parseCidr, parseIp } from '../../lib/ip.ts'
+import { type Ip, parseCidr, parseIp } from '../../lib/ip.ts'
 import { type Mac, parseMac } from '../../lib/mac.ts'
 import { parseVni } from '../../lib/vni.ts'
 import type { EndpointView, NetworkView, Self } from '../state/view.ts'
@@ -17,16 +17,26 @@ export function selfOf(node = 'host-1', vtep = '192.0.2.1'): Self {
   return { node, clusterUid: 'c1', bootId, vtep: parseIp(vtep), underlayMtu: 1500, vxlanPort: 4789 }
 }
 
-/** `subnets` as `10.0.9.0/24`; each one's gateway is its first address. */
+/** `subnets` as `10.0.9.0/24`; each one's gateway is its first address, unless said otherwise. */
 export function networkOf(
   name = 'web',
-  { subnets = ['10.0.9.0/24'], vni = 7, mtu = 1450, uid = `uid-of-${name}`, modRevision = 10 } = {},
+  {
+    subnets = ['10.0.9.0/24'],
+    gateways = [] as readonly string[],
+    vni = 7,
+    mtu = 1450,
+    uid = `uid-of-${name}`,
+    modRevision = 10,
+    internal = false,
+    multicast = false,
+    eager = false,
+  } = {},
 ): NetworkView {
-  const views = subnets.map((text) => {
-    const cidr = parseCidr(text)
-    return { cidr, gateway: parseIp(text.replace(/(0?)\/\d+$/, '1')) }
+  const views = subnets.map((text, at) => {
+    const gateway = gateways[at] ?? text.replace(/(0?)\/\d+$/, '1')
+    return { cidr: parseCidr(text), gateway: parseIp(gateway), ipRange: undefined, aux: new Set<Ip>() }
   })
-  return { name, uid, vni: parseVni(vni), mtu, subnets: views, modRevision }
+  return { name, uid, vni: parseVni(vni), mtu, subnets: views, internal, multicast, eager, modRevision }
 }
 
 export interface EndpointWish {
@@ -40,6 +50,7 @@ export interface EndpointWish {
   readonly boot?: string
   readonly unplugged?: boolean
   readonly name?: string
+  readonly gwPriority?: number
 }
 
 /** The endpoint whose id begins with `digits`, in the sandbox /run/netns/DIGITS. */
@@ -55,6 +66,7 @@ export function endpointOf(digits: string, wish: EndpointWish = {}): EndpointVie
     ifname: 'eth0',
     sandbox: unplugged ? undefined : { bootId: boot, cookie: `1${digits}`, path: `/run/netns/${digits}` },
     name,
+    gwPriority: wish.gwPriority ?? 0,
     labels: {},
     createdAt: '2026-01-01T00:00:00.000Z',
     createRevision,
