@@ -15,7 +15,10 @@ import { getInSync, untilAnswered } from './in-sync.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import type { LinuxKernelOptions } from './kernel/linux.ts'
 import { examineStore } from './node/cluster-trust.ts'
+import { type Resolver, reportOf } from './node/host-routes.ts'
+import { type HostRoutesReporter, reportHostRoutes } from './node/host-routes-reporter.ts'
 import { enterCluster, type Membership } from './node/membership.ts'
+import { refuseOtherName, rememberSeen } from './node/memory.ts'
 import type { StateDir } from './node/state-dir.ts'
 import { chooseVtep } from './node/vtep.ts'
 import type { AgentOptions } from './options.ts'
@@ -40,6 +43,10 @@ export interface AgentParts {
   }
   /** Called once the cluster is known: objects of other clusters are not ours. */
   readonly createKernel: (options: LinuxKernelOptions) => Kernel
+  /** The name servers that this host asks now. */
+  readonly readResolvers: () => readonly Resolver[]
+  /** Begins to tell when the host's routes or addresses may have changed, until the signal aborts. */
+  readonly monitorHostRoutes: (changed: () => void) => void
   readonly signal: AbortSignal
   readonly log: Logger
 }
@@ -61,9 +68,10 @@ export interface Agent {
 }
 
 export function createAgent(agentParts: AgentParts): Agent {
-  const { options, store, stateDir, identity, createKernel, signal, log } = agentParts
+  const { options, store, stateDir, identity, createKernel, readResolvers, monitorHostRoutes, signal, log } = agentParts
   const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
   let running: EndpointParts | undefined
+  let reporter: HostRoutesReporter | undefined
   let alone: (AloneParts & { readonly kernel: Kernel }) | undefined
   const detachingAlone = new Set<Promise<DetachResponse>>()
   let waitingFor: OverlayError | undefined
@@ -97,31 +105,25 @@ export function createAgent(agentParts: AgentParts): Agent {
     // What was seen last, not what was written down last, tells whether history went back.
     writeMemory()
     guard.set('view', 'the store has another history than before: it is being examined and read anew')
-    await trust(() => examination === examinations)
-    if (examination === examinations) await sync.readAnew()
+    const isLast = () => examination === examinations
+    const uid = await untilAnswered(() => examineStore(store, stateDir, guard), signal)
+    // Of an older state of the own cluster what it adds is taken in all the same.
+    if (!uid && !guard.isForeign() && isLast()) await sync.readAnew()
+    if (!uid) await trust(isLast)
+    if (isLast()) await sync.readAnew()
     const own = await untilAnswered(() => store.get(store.keys.node(options.node)), signal)
     // History broke once more meanwhile: the examination that began then goes on.
-    if (examination !== examinations) return
+    if (!isLast()) return
     guard.set('view', undefined)
     membership.ownNodeSeen(own)
     if (running) await settleAll(running)
   }
 
   const writeMemory = () => {
-    try {
-      writeWhatIsNew()
-    } catch (error) {
-      log.warn({ err: error }, 'what was seen of the store could not be written down')
-    }
-  }
-
-  const writeWhatIsNew = () => {
-    const memory = stateDir.readMemory()
-    const revision = Math.max(running?.sync.revision() ?? 0, memory?.revision ?? 0)
-    const clusterUid = running?.view.self.clusterUid
-    const current = generation() ?? memory?.generation ?? 0
-    if (!clusterUid || guard.reason() || (memory?.revision === revision && memory.generation === current)) return
-    stateDir.writeMemory({ clusterUid, revision, generation: current, node: options.node })
+    if (!running || guard.reason()) return
+    const { clusterUid } = running.view.self
+    const seen = { clusterUid, revision: running.sync.revision(), generation: generation(), node: options.node }
+    rememberSeen(stateDir, seen, log)
   }
 
   /** What a former run has left in the kernel can be taken down before the store is there. */
@@ -153,6 +155,7 @@ export function createAgent(agentParts: AgentParts): Agent {
       onRegisteredAnew: () => {
         running?.sync.withheld.review()
         if (running) settleAll(running).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
+        reporter?.changed()
       },
     })
     generation = membership.generation
@@ -174,6 +177,18 @@ export function createAgent(agentParts: AgentParts): Agent {
     const generationBefore = membership.generation()
     await getInSync(parts, () => stateDir.readMemory()?.generation === membership.generation())
     await parts.reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
+    reporter = reportHostRoutes({
+      store,
+      node: options.node,
+      registration: membership.registration,
+      guard,
+      look: async () => reportOf(await kernel.hostRoutes(), readResolvers()),
+      signal,
+      log,
+    })
+    monitorHostRoutes(reporter.changed)
+    // Once the agent is ready, no subnet is chosen that lies on its routes.
+    await reporter.attempted
     running = parts
     if (membership.generation() !== generationBefore) parts.sync.withheld.review()
     writeMemory()
@@ -204,16 +219,6 @@ export function createAgent(agentParts: AgentParts): Agent {
       await Promise.race([membershipLeft(), pause(1_000)])
     },
   }
-}
-
-/** Under another name all that lives here would look evicted. */
-function refuseOtherName(stateDir: StateDir, name: string): void {
-  const known = stateDir.readMemory()?.node
-  if (known === undefined || known === name) return
-  throw new OverlayError(
-    'failed_precondition',
-    `the state directory ${stateDir.path} is that of node "${known}": start the agent with --node ${known}; to rename the node, detach its endpoints, run "overlayctl node rm ${known}", and give the new name a --state-dir of its own`,
-  )
 }
 
 function every(milliseconds: number, signal: AbortSignal, action: () => Promise<void>): void {

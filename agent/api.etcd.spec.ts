@@ -4,6 +4,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { OverlayError } from '../lib/errors.ts'
+import { parseIp } from '../lib/ip.ts'
 import { createRpcClient } from '../lib/rpc-client.ts'
 import type { RpcServer } from '../lib/rpc-server.ts'
 import { AgentService, Question } from '../proto/index.ts'
@@ -135,6 +137,45 @@ describe('questions of a controller', () => {
     const failed = ask({ applied: { network: 'later', revision: revision + 1_000 } }, timeout.signal)
     timeout.abort()
     await expect(failed).rejects.toMatchObject({ code: 'deadline' })
+  })
+
+  it('applied: once its endpoints here are as the record says, too, but for sandboxes that are gone', async () => {
+    await cluster.addNetwork('mine', { subnets: ['10.0.7.0/24'] })
+    const [one, two] = await Promise.all(['m1', 'm2'].map((name) => agent.attach(name, { network: 'mine' })))
+    host.kernel.sandboxes.delete('/run/netns/m2')
+    host.kernel.items.delete(`link ove${two?.endpoint?.id.slice(0, 12)}`)
+    await agent.parts.reconciler.audit().catch(() => undefined)
+    await cluster.changeNetwork('mine', (record) => ({ ...record, mtu: 1300 }))
+    const entry = await cluster.store.get(cluster.store.keys.network('mine'))
+    await ask({ applied: { network: 'mine', revision: entry?.modRevision ?? 0 } })
+    expect(host.kernel.items.get(`link ove${one?.endpoint?.id.slice(0, 12)}`)).toMatchObject({ mtu: 1300 })
+    const busy = new OverlayError('conflict', 'device is busy')
+    host.kernel.failure = ({ item }) => (item.kind === 'veth' ? busy : undefined)
+    await cluster.changeNetwork('mine', (record) => ({ ...record, mtu: 1280 }))
+    const later = await cluster.store.get(cluster.store.keys.network('mine'))
+    await expect(ask({ applied: { network: 'mine', revision: later?.modRevision ?? 0 } })).rejects.toBe(busy)
+    host.kernel.failure = () => undefined
+    for (const each of [one, two]) await agent.detach({ endpointId: each?.endpoint?.id ?? '' })
+  })
+
+  it('link addresses: what is really there, by network', async () => {
+    await cluster.addNetwork('seen', { subnets: ['10.0.6.0/24'] })
+    const [one, other] = await Promise.all([agent.attach('s1', { network: 'seen' }), agent.attach('s1')])
+    const veth = `ove${one.endpoint?.id.slice(0, 12)}`
+    host.kernel.foreignAddresses.set(veth, [parseIp('10.0.6.200')])
+    const { linkAddresses } = await ask({ linkAddresses: { network: 'seen' } })
+    expect(linkAddresses?.links?.toSorted((a, b) => (a.device ?? '').localeCompare(b.device ?? ''))).toEqual([
+      { network: 'seen', endpointId: '', device: expect.stringMatching(/^ovbr/), addresses: ['10.0.6.1'] },
+      {
+        network: 'seen',
+        endpointId: one.endpoint?.id,
+        device: veth,
+        addresses: [one.endpoint?.addresses[0], '10.0.6.200'],
+      },
+    ])
+    const all = await ask({ linkAddresses: {} })
+    expect(new Set(all.linkAddresses?.links?.map(({ network }) => network))).toEqual(new Set(['seen', 'web']))
+    for (const each of [one, other]) await agent.detach({ endpointId: each.endpoint?.id ?? '' })
   })
 
   it('attach and detach', async () => {

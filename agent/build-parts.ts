@@ -1,11 +1,14 @@
 /** Puts together what a registered agent works with. Nothing is started by it. */
 import { randomBytes } from 'node:crypto'
 import type { Logger } from '../lib/log.ts'
+import { grouping } from '../store/group-commit.ts'
 import { createQuarantine } from '../store/quarantine.ts'
 import type { Store } from '../store/store.ts'
+import { createIfnames } from './endpoint/ifnames.ts'
 import { createIntents } from './endpoint/intents.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { settleAll } from './endpoint/settle.ts'
+import { dropIfUnused } from './endpoint/take-down.ts'
 import type { Guard } from './guard.ts'
 import { createAddressPool } from './ipam/address-pool.ts'
 import type { Kernel } from './kernel/kernel.ts'
@@ -35,7 +38,9 @@ export interface Ingredients {
 export function buildParts(ingredients: Ingredients): EndpointParts {
   const { store, stateDir, guard, kernel, self, membership, onHistoryBroken, signal, log } = ingredients
   const now = () => performance.now()
-  const view = new View(self)
+  const view = new View(self, ({ network, addresses }) => {
+    for (const ip of addresses) parts.pool.noteGone(network, ip)
+  })
   const reconciler = new Reconciler({
     kernel,
     plan: (key) => plan(view, key),
@@ -56,12 +61,14 @@ export function buildParts(ingredients: Ingredients): EndpointParts {
     log,
     generation: membership.generation,
     onDirty: (keys) => reconciler.mark(keys),
+    onUnneeded: (network) => void parts.turns.run(network, async () => dropIfUnused(parts, network)),
     onOwnNode: (entry) => membership.ownNodeSeen(entry),
     onHistoryBroken: () => onHistoryBroken(sync),
     onLost: (error) => health.note(error),
   })
   const parts: EndpointParts = {
     store,
+    claimStore: grouping(store),
     health,
     guard,
     view,
@@ -72,6 +79,7 @@ export function buildParts(ingredients: Ingredients): EndpointParts {
     pool: createAddressPool({ store, node: self.node, ownerOf: (network, ip) => view.ownerOf(network, ip), now }),
     quarantine: createQuarantine(store, now),
     intents: createIntents(stateDir, (network, id, open) => view.setOpenIntent(network, id, open)),
+    ifnames: createIfnames(),
     settling: new Set(),
     turns: createKeyedQueue(),
     newId: () => randomBytes(16).toString('hex'),

@@ -26,6 +26,7 @@ it('distrusts the whole store for what is not about single objects', () => {
   for (const doubt of ['view', 'history', 'cluster'] as const) {
     guard.set(doubt, doubt)
     expect(guard.distrust()).toBe(doubt)
+    expect(guard.isForeign()).toBe(doubt === 'cluster')
   }
 })
 

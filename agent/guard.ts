@@ -12,6 +12,8 @@ export interface Guard {
   reason(): string | undefined
   /** Why the store as a whole is not believed: then nothing that it says or lacks proves anything. */
   distrust(): string | undefined
+  /** Whether the store is another cluster's: what is there is not even an older state of what should be. */
+  isForeign(): boolean
   /** Notes a doubt, or with undefined takes it back. */
   set(doubt: Doubt, reason: string | undefined): void
 }
@@ -23,6 +25,7 @@ export function createGuard(log: Logger, onChange: () => void): Guard {
   return {
     reason: () => distrust() ?? doubts.values().next().value,
     distrust,
+    isForeign: () => doubts.has('cluster'),
     set(doubt, reason) {
       if (doubts.get(doubt) === reason) return
       const before = doubts.size

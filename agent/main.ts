@@ -12,7 +12,9 @@ import { linkControllers } from './controller-links.ts'
 import { createLinuxKernel } from './kernel/linux.ts'
 import { raiseNeighbourLimits } from './kernel/neighbour-limits.ts'
 import { readBootId, readMachineId } from './node/host-identity.ts'
+import { monitorHostRoutes } from './node/host-routes-monitor.ts'
 import { beOnlyAgent } from './node/only-agent.ts'
+import { readResolvers } from './node/resolvers.ts'
 import { openStateDir } from './node/state-dir.ts'
 import { agentSpec } from './options.ts'
 import { answerQuestion } from './questions.ts'
@@ -25,7 +27,20 @@ await runProgram(agentSpec.name, async ({ signal, defer }) => {
   const store = connect({ urls: options.etcd, prefix: options.prefix, tls: options.tls, log })
   defer(() => store.close())
   const identity = { uid: stateDir.nodeUid, bootId: readBootId(), machineId: readMachineId(), version }
-  const agent = createAgent({ options, store, stateDir, identity, createKernel: createLinuxKernel, signal, log })
+  const agent = createAgent({
+    options,
+    store,
+    stateDir,
+    identity,
+    createKernel: createLinuxKernel,
+    readResolvers,
+    monitorHostRoutes: (changed) =>
+      void monitorHostRoutes(changed, { signal, log }).catch((error: unknown) =>
+        log.error({ err: error }, 'host routes are monitored no more'),
+      ),
+    signal,
+    log,
+  })
   const api = await serveApi({ socket: options.socket, log, ...agent })
   defer(() => api.close())
   defer(() => agent.close())

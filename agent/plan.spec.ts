@@ -31,8 +31,17 @@ bridge-pass ovbr7
 address 10.0.9.1/24 on ovbr7`
 const local2 = `veth ove020000000000 on ovbr7 mac VETH mtu 1450 alias overlay/c1/web/${idOf('02')} to eth0 in /run/netns/02 (102) mac 02:00:00:00:00:02 addresses 10.0.9.2/24 via 10.0.9.1
 port-entry 02:00:00:00:00:02 on ove020000000000`
-const remote3 = `remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2
-neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7`
+const remoteOf = (n: string, vtep: string) =>
+  `remote-entry 02:00:00:00:00:0${n} on ovvx7 behind ${vtep}
+neighbour 10.0.9.${n} is 02:00:00:00:00:0${n} on ovbr7`
+const remote3 = remoteOf('3', '192.0.2.2')
+
+const flooding = web.replace('port 4789', 'port 4789 floods')
+
+const grown = networkOf('web', { subnets: ['10.0.8.0/23'], gateways: ['10.0.9.1'] })
+const eager = networkOf('web', { eager: true })
+const internal = networkOf('web', { internal: true })
+const multicast = networkOf('web', { multicast: true })
 
 const dual = networkOf('web', { subnets: ['10.0.9.0/24', 'fd00:9::/64'] })
 const v6only = networkOf('web', { subnets: ['fd00:9::/64'] })
@@ -107,6 +116,65 @@ veth ove020000000000 on ovbr7 mac VETH mtu 1450 alias overlay/c1/web/${idOf('02'
 port-entry 02:00:00:00:00:02 on ove020000000000
 remote-entry 02:00:00:00:00:03 on ovvx7 behind fd00::2
 neighbour fd00:9::3 is 02:00:00:00:00:03 on ovbr7`,
+  ],
+  [
+    'an internal network gives no default route',
+    { networks: [internal], endpoints: [endpointOf('02')] },
+    [isolation, web, local2.replace(' via 10.0.9.1', '')].join('\n'),
+  ],
+  [
+    'the priority of a default route',
+    { endpoints: [endpointOf('02', { gwPriority: -7 })] },
+    [isolation, web, local2.replace('via 10.0.9.1', 'via 10.0.9.1 priority -7')].join('\n'),
+  ],
+  [
+    'a grown subnet gives its prefix to bridge and sandbox',
+    { networks: [grown], endpoints: [endpointOf('02'), endpointOf('03', { node: 'host-2' })] },
+    [isolation, web, local2, remote3].join('\n').replaceAll('/24', '/23'),
+  ],
+  ['an eager network without an endpoint', { networks: [eager] }, [isolation, web].join('\n')],
+  [
+    'an eager network with a remote endpoint',
+    { networks: [eager], endpoints: [endpointOf('03', { node: 'host-2' })] },
+    [isolation, web, remote3].join('\n'),
+  ],
+  [
+    'a multicast network floods to each other node that has it, once',
+    {
+      networks: [multicast],
+      endpoints: [
+        endpointOf('02'),
+        endpointOf('03', { node: 'host-2' }),
+        ...['04', '05'].map((digits) => endpointOf(digits, { node: 'host-3' })),
+        endpointOf('06', { node: 'host-4', unplugged: true }),
+        endpointOf('07', { node: 'host-6' }),
+        endpointOf('08', { node: 'unknown' }),
+      ],
+      nodes: {
+        'host-2': '192.0.2.2',
+        'host-3': '192.0.2.3',
+        'host-4': '192.0.2.4',
+        'host-5': '192.0.2.5',
+        'host-6': 'fd00::6',
+      },
+    },
+    `${isolation}
+${flooding}
+flood-entry on ovvx7 to 192.0.2.2
+flood-entry on ovvx7 to 192.0.2.3
+${local2}
+${remote3}
+${['4', '5'].map((n) => remoteOf(n, '192.0.2.3')).join('\n')}
+${remoteOf('6', '192.0.2.4')}`,
+  ],
+  [
+    'a multicast network that no other node has, over IPv6',
+    {
+      self: selfOf('host-1', 'fd00::1'),
+      networks: [multicast],
+      endpoints: [endpointOf('02'), endpointOf('03', { node: 'host-2' })],
+    },
+    [isolation, flooding.replace('192.0.2.1', 'fd00::1'), local2].join('\n'),
   ],
   [
     'two networks, of which one is not on this host',

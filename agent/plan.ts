@@ -16,7 +16,7 @@ export function plan(view: PlanView, key: Key): readonly Item[] {
       return []
     case 'network': {
       const network = view.network(parts.network)
-      return network && view.hasNetwork(parts.network) ? planNetwork(view.self, network) : []
+      return network && view.hasNetwork(parts.network) ? planNetwork(view, network) : []
     }
     case 'endpoint': {
       const network = view.network(parts.network)
@@ -37,8 +37,9 @@ export function gatewayMac(network: NetworkView): Mac {
   return macOf('gateway', network.uid)
 }
 
-function planNetwork(self: Self, network: NetworkView): readonly Item[] {
-  const { mtu, vni } = network
+function planNetwork(view: PlanView, network: NetworkView): readonly Item[] {
+  const { self } = view
+  const { mtu, vni, multicast } = network
   const bridge = bridgeName(vni)
   const alias = aliasOf(self.clusterUid, network.name)
   const vxlan = vxlanName(vni)
@@ -54,12 +55,18 @@ function planNetwork(self: Self, network: NetworkView): readonly Item[] {
       vni,
       local: self.vtep,
       port: self.vxlanPort,
+      floods: multicast,
     },
     { kind: 'bridge-pass', bridge },
     ...network.subnets.map(({ cidr, gateway }): Item => {
       return { kind: 'address', dev: bridge, address: gateway, prefix: cidr.prefix }
     }),
+    ...(multicast ? planFloods(vxlan, view.floodTargets(network.name)) : []),
   ]
+}
+
+function planFloods(dev: string, vteps: Iterable<Ip>): readonly Item[] {
+  return Array.from(vteps, (vtep) => ({ kind: 'flood-entry', dev, vtep }))
 }
 
 function planLocal(view: PlanView, network: NetworkView, endpoint: EndpointView): readonly Item[] {
@@ -71,7 +78,9 @@ function planLocal(view: PlanView, network: NetworkView, endpoint: EndpointView)
 }
 
 /** What `planVeth` needs to know of an endpoint; it may not be claimed yet. */
-export type Pluggable = Pick<EndpointView, 'id' | 'mac' | 'addresses' | 'ifname'> & { readonly sandbox: SandboxView }
+export type Pluggable = Pick<EndpointView, 'id' | 'mac' | 'addresses' | 'ifname' | 'gwPriority'> & {
+  readonly sandbox: SandboxView
+}
 
 /** The veth pair of a local endpoint. */
 export function planVeth(self: Self, network: NetworkView, endpoint: Pluggable): Veth {
@@ -89,7 +98,8 @@ export function planVeth(self: Self, network: NetworkView, endpoint: Pluggable):
       ifname: endpoint.ifname,
       mac: endpoint.mac,
       addresses: endpoint.addresses.map((address) => withPrefix(network, address)),
-      gateways: network.subnets.map(({ gateway }) => gateway),
+      gateways: network.internal ? [] : network.subnets.map(({ gateway }) => gateway),
+      gwPriority: endpoint.gwPriority,
     },
   }
 }

@@ -3,8 +3,9 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startEtcd, type TestEtcd } from '../store/etcd-for-tests.ts'
+import { put } from '../store/store.ts'
 import { createHost, createTestAgent, startAgent, type TestAgent, type TestHost } from './testing/agent.ts'
-import { openCluster, randomPrefix, type TestCluster } from './testing/cluster.ts'
+import { nodeRecord, openCluster, randomPrefix, type TestCluster } from './testing/cluster.ts'
 
 let etcd: TestEtcd
 let cluster: TestCluster
@@ -14,7 +15,7 @@ let other: TestAgent
 let otherHost: TestHost
 let whole = ''
 
-/** One host with an endpoint, and a remote one; `saveData` has the state before. */
+/** One host with an endpoint, a remote one, and a network that every host has; `saveData` has the state before. */
 beforeEach(async () => {
   etcd = await startEtcd()
   cluster = await openCluster(etcd)
@@ -27,9 +28,11 @@ beforeEach(async () => {
   otherHost = createHost(2)
   other = await startAgent(cluster, otherHost)
   await other.attach('d1')
+  await addEager('all', 77)
   await agent.until(() => agent.agent.status().state === 'READY', 10_000)
   await agent.attach('c1')
   await agent.until(() => agent.agent.status().remoteEndpointCount === 1 && host.kernel.text().includes('neighbour'))
+  await agent.until(() => agent.links().includes('link ovvx77'))
   whole = host.kernel.text()
 })
 afterEach(async () => {
@@ -38,6 +41,11 @@ afterEach(async () => {
   await etcd.close()
   for (const each of [host, otherHost]) each.remove()
 })
+
+async function addEager(name: string, vni: number): Promise<void> {
+  await cluster.addNetwork(name, { subnets: ['10.0.8.0/24'], vni })
+  await cluster.changeNetwork(name, (record) => ({ ...record, eager: true }))
+}
 
 const deletes = () => host.kernel.operations.filter(({ do: what }) => what === 'delete')
 
@@ -85,7 +93,7 @@ describe('a restarted agent', () => {
     expect(await other.store.get(other.store.keys.endpoint('web', id))).toBeDefined()
     await restart()
     await agent.until(async () => (await other.store.get(other.store.keys.endpoint('web', id))) === undefined, 10_000)
-    await agent.until(() => agent.links().length === 0)
+    await agent.until(() => agent.links().every((link) => link.endsWith('77')))
     await empty.close()
   })
 
@@ -101,19 +109,50 @@ describe('a restarted agent', () => {
 })
 
 describe('under a running agent', () => {
-  it('an older snapshot makes it hold', async () => {
+  it('an older snapshot makes it hold, but take in what is added', async () => {
     await etcd.stop()
     await etcd.restoreData()
     await etcd.restart()
     await nothingIsSwept()
+    await addEager('more', 78)
+    await agent.until(() => agent.links().includes('link ovvx78'), 10_000)
+    expect(deletes()).toEqual([])
   })
 
-  it('an empty store makes it hold, and the right one ends that', async () => {
+  /** Another cluster under the same prefix, with a network, a node and addresses that are called the same. */
+  async function inhabit(): Promise<void> {
+    const wrong = await openCluster(etcd, cluster.prefix)
+    await wrong.addNetwork('web', { vni: 99 })
+    const { keys } = wrong.store
+    const ids = ['e1', 'e2']
+    const endpoints = ids.map((id, n) =>
+      put(keys.endpoint('web', id), {
+        id,
+        network: 'web',
+        node: 'host-2',
+        mac: `02:00:00:00:00:0${n + 1}`,
+        addresses: [`10.0.9.${n + 2}`],
+        ifname: 'eth0',
+        sandbox: { kind: 'NAMESPACE', bootId: 'b', cookie: '1', path: '/c' },
+      }),
+    )
+    const node = put(keys.node('host-2'), { ...nodeRecord(2), vtepAddress: '192.0.2.99' })
+    await wrong.store.commit({ compares: [], writes: [node, ...endpoints] })
+    // Revisions tell nothing: it may have seen more than the right one.
+    for (let n = 0; n < 50; n++) await wrong.changeNetwork('web', (record) => ({ ...record, mtu: 1300 + n }))
+    await wrong.close()
+  }
+
+  it.each([
+    ['empty', async () => undefined],
+    ['another cluster’s', inhabit],
+  ])('a store that is %s makes it hold, and the right one ends that', async (_, fill) => {
     const right = join(host.directory, 'right-data')
     await etcd.stop()
     await cp(etcd.dataDirectory, right, { recursive: true })
     await rm(etcd.dataDirectory, { recursive: true })
     await etcd.restart()
+    await fill()
     await nothingIsSwept()
     await etcd.stop()
     await rm(etcd.dataDirectory, { recursive: true })

@@ -1,7 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { OverlayError } from '../../lib/errors.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
-import { itemId } from '../state/item.ts'
 import { createHost, startAgent, type TestAgent, type TestHost } from '../testing/agent.ts'
 import { openCluster, type TestCluster } from '../testing/cluster.ts'
 
@@ -9,7 +7,6 @@ let etcd: TestEtcd
 let cluster: TestCluster
 let host: TestHost
 let agent: TestAgent
-let before: readonly string[]
 
 beforeAll(async () => {
   etcd = await startEtcd()
@@ -20,22 +17,12 @@ beforeEach(async () => {
   host = createHost(1)
   agent = await startAgent(cluster, host)
   await cluster.addNetwork('web')
-  before = await cluster.paths()
 })
 afterEach(async () => {
   await agent.stop()
   await cluster.close()
   host.remove()
 })
-
-/** Nothing is left in store or kernel but resting addresses; nothing is open. */
-async function nothingIsLeft(): Promise<void> {
-  const paths = async () => (await cluster.paths()).filter((path) => !path.startsWith('released/'))
-  await agent.until(async () => (await paths()).length === before.length && agent.kernel.items.size === 0)
-  expect(await paths()).toEqual(before)
-  expect(agent.parts.intents.open()).toEqual([])
-  expect([...agent.parts.sync.followed()]).toEqual([])
-}
 
 describe('attach', () => {
   it('claims, plugs in, and tells what came of it', async () => {
@@ -103,6 +90,56 @@ describe('attach', () => {
     expect(agent.links()).toHaveLength(7)
   })
 
+  it('of networks that are attached at once each gets a name of its own', async () => {
+    const networks = ['db', 'log', 'mail']
+    for (const [n, name] of networks.entries()) await cluster.addNetwork(name, { subnets: [`10.0.${n}.0/24`] })
+    const answers = await Promise.all(['web', ...networks].map((network) => agent.attach('c1', { network })))
+    const names = answers.map(({ endpoint }) => endpoint?.ifname)
+    expect(new Set(names)).toEqual(new Set(['eth0', 'eth1', 'eth2', 'eth3']))
+    // And keeps it.
+    for (const { endpoint } of answers) {
+      const again = await agent.attach('c1', { network: endpoint?.network ?? '' })
+      expect(again).toEqual({ endpoint, alreadyAttached: true })
+    }
+  })
+
+  it('a name that something else has in the sandbox is passed over; one that was given up is taken again', async () => {
+    await cluster.addNetwork('db', { subnets: ['10.0.8.0/24'] })
+    agent.kernel.foreignInterfaces.set('/run/netns/c1', ['eth0', 'eth2'])
+    const first = await agent.attach('c1')
+    const second = await agent.attach('c1', { network: 'db' })
+    expect([first, second].map(({ endpoint }) => endpoint?.ifname)).toEqual(['eth1', 'eth3'])
+    await agent.detach({ endpointId: first.endpoint?.id ?? '' })
+    expect((await agent.attach('c1')).endpoint?.ifname).toBe('eth1')
+  })
+
+  it('without a name finds the endpoint of that network, whatever its interface is called', async () => {
+    const first = await agent.attach('c1', { ifname: 'lan' })
+    expect(await agent.attach('c1')).toEqual({ ...first, alreadyAttached: true })
+    const second = await agent.attach('c1', { ifname: 'dmz', name: 'two' })
+    expect(await agent.attach('c1', { name: 'two' })).toEqual({ ...second, alreadyAttached: true })
+  })
+
+  it('with a MAC and a priority, which are kept', async () => {
+    const wish = { mac: '02:42:0A:00:09:07', gwPriority: -500 }
+    const { endpoint } = await agent.attach('c1', wish)
+    expect(endpoint).toMatchObject({ mac: '02:42:0a:00:09:07', gwPriority: -500 })
+    expect(await agent.attach('c1', wish)).toEqual({ endpoint, alreadyAttached: true })
+    const { keys } = cluster.store
+    expect((await cluster.store.get(keys.endpoint('web', endpoint?.id ?? '')))?.value).toEqual(endpoint)
+  })
+
+  it('by the beginning of a network’s uid', async () => {
+    const made = await cluster.addNetwork('db', { subnets: ['10.0.8.0/24'] })
+    const { endpoint } = await agent.attach('c1', { network: made.uid.slice(0, 8) })
+    expect(endpoint).toMatchObject({ network: 'db', networkUid: made.uid })
+    await agent.detach({ network: made.uid.slice(0, 8), netns: '/run/netns/c1' })
+    await agent.until(() => agent.kernel.items.size === 0)
+    // A name that looks like one wins.
+    const named = await cluster.addNetwork(made.uid.slice(0, 8), { subnets: ['10.0.7.0/24'] })
+    expect((await agent.attach('c1', { network: named.name })).endpoint?.networkUid).toBe(named.uid)
+  })
+
   it('knows a network that was made just now', async () => {
     for (let n = 0; n < 5; n++) {
       await cluster.addNetwork(`net-${n}`, { subnets: [`10.9.${n}.0/24`] })
@@ -120,135 +157,5 @@ describe('attach', () => {
     const { endpoint } = await agent.attach('c1')
     expect(endpoint).toMatchObject({ networkUid: anew.uid, addresses: [expect.stringMatching(/^10\.1\.9\./)] })
     expect(agent.links()).toContain(`link ovbr${anew.vni}`)
-  })
-})
-
-describe('a network that is another one than the view shows', () => {
-  it.each([
-    [{ mtu: 1451 }, 'failed_precondition', 'network web has an MTU of 1451'],
-    [{ subnets: ['10.1.9.0/24'] }, 'invalid', 'address 10.0.9.7 is not in web'],
-  ])('is checked anew: %j', async (wish, code, message) => {
-    const { view } = agent.parts
-    await agent.until(() => view.network('web') !== undefined)
-    const old = view.network('web')
-    if (!old) throw new Error('web is not known')
-    await cluster.removeNetwork(old)
-    await cluster.addNetwork('web', wish)
-    await agent.until(() => view.network('web')?.uid !== old.uid)
-    before = await cluster.paths()
-    vi.spyOn(view, 'network').mockReturnValueOnce(old)
-    const failed = agent.attach('c1', { addresses: ['10.0.9.7'] })
-    await expect(failed).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
-    await nothingIsLeft()
-  })
-})
-
-describe('refusals leave nothing', () => {
-  it.each([
-    [{ network: 'none' }, 'not_found', 'there is no network "none"'],
-    [{ addresses: ['10.0.8.7'] }, 'invalid', 'address 10.0.8.7 is not in web'],
-    [{ addresses: ['10.0.9.1'] }, 'already_exists', 'address 10.0.9.1 is taken in web by the gateway'],
-    [{ netns: '/run/netns/none' }, 'not_found', 'there is no network namespace /run/netns/none'],
-    [{ node: 'host-2' }, 'invalid', 'this is the agent of host-1, not of host-2'],
-  ])('%j', async (request, code, message) => {
-    await expect(agent.attach('c1', request)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
-    await nothingIsLeft()
-  })
-
-  it('all faults of a request at once', async () => {
-    const request = { network: 'Web', ifname: 'a/b', name: '_', netns: 'c1', addresses: ['web'] }
-    const failed = agent.attach('c1', request)
-    await expect(failed).rejects.toMatchObject({ code: 'invalid' })
-    const { message } = (await failed.catch((error: unknown) => error)) as Error
-    for (const field of ['network', 'ifname', 'name', 'sandbox', 'addresses']) expect(message).toContain(`${field}: `)
-  })
-
-  it('a network whose MTU the underlay does not carry', async () => {
-    await cluster.addNetwork('jumbo', { mtu: 1451, subnets: ['10.0.7.0/24'] })
-    await expect(agent.attach('c1', { network: 'jumbo' })).rejects.toMatchObject({
-      code: 'failed_precondition',
-      message: expect.stringContaining('MTU of 1451, but the underlay of node host-1 (MTU 1500) carries at most 1450'),
-    })
-    expect(agent.links()).toEqual([])
-  })
-
-  it('an interface that is there for something else', async () => {
-    await cluster.addNetwork('db', { subnets: ['10.0.8.0/24'] })
-    const { endpoint } = await agent.attach('c1', { name: 'one' })
-    const keys = await cluster.dump()
-    for (const [request, text] of [
-      [{ network: 'db' }, 'attached to network web'],
-      [{ name: 'two' }, 'attached under the name "one"'],
-      [{ addresses: ['10.0.9.250'] }, `attached with ${endpoint?.addresses[0]}`],
-    ] as const)
-      await expect(agent.attach('c1', request)).rejects.toMatchObject({
-        code: 'already_exists',
-        message: `/run/netns/c1 has eth0 already, ${text} (endpoint ${endpoint?.id}): detach that, or choose another --ifname`,
-      })
-    expect(await cluster.dump()).toEqual(keys)
-    expect([...agent.parts.sync.followed()]).toEqual(['web'])
-  })
-
-  it('a name, an address that is taken, and none that is left', async () => {
-    await cluster.addNetwork('tiny', { subnets: ['10.0.6.0/29'] })
-    await agent.attach('c1', { network: 'tiny', name: 'db', addresses: ['10.0.6.2'] })
-    const keys = await cluster.dump()
-    const other = (request: object) => agent.attach('c2', { network: 'tiny', ...request })
-    await expect(other({ name: 'db' })).rejects.toThrow('name "db" is taken in tiny by endpoint')
-    await expect(other({ addresses: ['10.0.6.2'] })).rejects.toThrow('address 10.0.6.2 is taken in tiny by endpoint')
-    expect(await cluster.dump()).toEqual(keys)
-    await Promise.all([3, 4, 5, 6].map((n) => agent.attach(`d${n}`, { network: 'tiny' })))
-    const full = await cluster.dump()
-    await expect(other({})).rejects.toMatchObject({ code: 'exhausted' })
-    expect(await cluster.dump()).toEqual(full)
-    expect(agent.parts.intents.open()).toEqual([])
-  })
-
-  it('what the kernel refuses', async () => {
-    const busy = new OverlayError('conflict', 'the interface eth0 is there already')
-    agent.kernel.failure = ({ do: what, item }) => (what === 'put' && item.kind === 'veth' ? busy : undefined)
-    await expect(agent.attach('c1')).rejects.toBe(busy)
-    await nothingIsLeft()
-  })
-
-  it('what the kernel neither makes nor takes down at first', async () => {
-    const busy = new OverlayError('conflict', 'device is busy')
-    agent.kernel.failure = ({ item }) => (itemId(item).includes('ove') ? busy : undefined)
-    const failing = agent.attach('c1')
-    // The veth was made in half.
-    agent.kernel.failure = ({ do: what, item }) =>
-      item.kind === 'port-entry' || (what === 'delete' && item.kind === 'veth') ? busy : undefined
-    await expect(failing).rejects.toBe(busy)
-    expect(agent.parts.intents.open()).toMatchObject([{ kind: 'release' }])
-    agent.kernel.failure = () => undefined
-    await nothingIsLeft()
-  })
-
-  it('a caller who has gone, before or meanwhile', async () => {
-    const gone = new AbortController()
-    gone.abort()
-    await expect(agent.attach('c1', {}, gone.signal)).rejects.toMatchObject({ code: 'deadline' })
-    await nothingIsLeft()
-    const leaving = new AbortController()
-    agent.kernel.failure = ({ item }) => {
-      if (item.kind === 'port-entry') leaving.abort()
-      return undefined
-    }
-    await expect(agent.attach('c1', {}, leaving.signal)).rejects.toMatchObject({ code: 'deadline' })
-    await nothingIsLeft()
-  })
-
-  it('a caller who goes while the store is at the claim', async () => {
-    agent.kernel.failure = () => undefined
-    await agent.attach('c0')
-    const leaving = new AbortController()
-    const prepare = agent.kernel.prepare.bind(agent.kernel)
-    agent.kernel.prepare = (veth) => {
-      prepare(veth)
-      leaving.abort()
-    }
-    await expect(agent.attach('c1', {}, leaving.signal)).rejects.toMatchObject({ code: 'deadline' })
-    expect(leaving.signal.aborted).toBe(true)
-    expect([...agent.kernel.prepared]).toEqual([])
   })
 })

@@ -1,38 +1,25 @@
 /** Attaches a sandbox to a network: claim in the store, then plug in the kernel. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OverlayError } from '../../lib/errors.ts'
-import { Faults } from '../../lib/faults.ts'
-import { familyOf, parseIp } from '../../lib/ip.ts'
-import { checkLabels } from '../../lib/labels.ts'
-import { parseIfname, parseName } from '../../lib/names.ts'
-import { vxlanOverhead } from '../../lib/vxlan.ts'
-import { type AttachRequest, AttachResponse, type Endpoint } from '../../proto/index.ts'
-import { OutcomeUnknownError } from '../../store/store.ts'
-import { checkRequested } from '../ipam/address-pool.ts'
+import { type AttachRequest, AttachResponse, type Endpoint, type Network } from '../../proto/index.ts'
+import { type Entry, OutcomeUnknownError } from '../../store/store.ts'
 import { type Claimed, claim } from '../ipam/claim.ts'
+import { evicted } from '../node/registration.ts'
 import { isPluggable } from '../plan.ts'
 import { vethName } from '../state/device-names.ts'
 import { endpointKey, hostKey, networkKey } from '../state/key.ts'
 import type { EndpointView, NetworkView } from '../state/view.ts'
-import { endpointRecord, readEndpoint, readNetwork } from '../view/records.ts'
+import { endpointRecord, readEndpoint } from '../view/records.ts'
 import { createAhead } from './ahead.ts'
+import { checkNetwork, findNetwork, takeNetwork } from './find-network.ts'
+import type { HeldIfname } from './ifnames.ts'
 import type { EndpointParts } from './parts.ts'
-import { sandboxPath } from './sandbox-path.ts'
 import { settleElsewhere, settleHere, takeDownInTheEnd } from './settle.ts'
 import { dropIfUnused } from './take-down.ts'
+import { checkWanted, readRequest, type Wanted } from './wanted.ts'
 
 /** How long the first attach of a network waits for its endpoints, in milliseconds. */
 const followTimeout = 8_000
-
-interface Wanted {
-  readonly network: string
-  readonly path: string
-  readonly cookie: string
-  readonly ifname: string
-  readonly name: string
-  readonly addresses: readonly string[]
-  readonly labels: Readonly<Record<string, string>>
-}
 
 /**
  * Claims addresses, plugs the interface in, and answers when both are done. The
@@ -47,36 +34,22 @@ export async function attach(
 ): Promise<AttachResponse> {
   const wanted = readRequest(parts, request)
   requireReady(parts)
-  await settleElsewhere(parts, wanted.cookie, wanted.network)
-  return parts.turns.run(wanted.network, async () => {
+  const { name } = await findNetwork(parts, wanted.reference)
+  await settleElsewhere(parts, wanted.cookie, name)
+  return parts.turns.run(name, async () => {
     requireReady(parts)
     refuseIfGone(signal)
-    const network = await findNetwork(parts, wanted.network)
-    checkMtu(parts, network)
+    const found = await findNetwork(parts, name)
+    refuseOther(found, wanted.reference)
+    const network = await checkNetwork(parts, found, (now) => checkWanted(parts.view.self, now, wanted))
     try {
-      await followInTime(parts, wanted.network)
-      await settleHere(parts, wanted.cookie, wanted.network)
+      await followInTime(parts, name)
+      await settleHere(parts, wanted.cookie, name)
       return await attachInTurn(parts, network, wanted, signal)
     } finally {
-      dropIfUnused(parts, wanted.network)
+      dropIfUnused(parts, name)
     }
   })
-}
-
-function readRequest({ view, kernel }: EndpointParts, request: AttachRequest): Wanted {
-  const faults = new Faults()
-  if (request.node && request.node !== view.self.node)
-    faults.add(`node: this is the agent of ${view.self.node}, not of ${request.node}: ask the controller`)
-  faults.try('network', () => parseName(request.network))
-  const ifname = faults.try('ifname', () => parseIfname(request.ifname || 'eth0')) ?? ''
-  if (ifname === 'lo') faults.add('ifname: "lo" is the loopback of every sandbox: choose another')
-  if (request.name) faults.try('name', () => parseName(request.name))
-  checkLabels(faults, 'labels', request.labels)
-  const path = faults.try('sandbox', () => sandboxPath(request)) ?? ''
-  const addresses = request.addresses.flatMap((text) => faults.try('addresses', () => parseIp(text)) ?? [])
-  faults.throwIfAny()
-  const { network, name, labels } = request
-  return { network, path, cookie: kernel.netnsIdentity(path).cookie, ifname, name, addresses, labels }
 }
 
 function requireReady({ health, guard, registration }: EndpointParts): void {
@@ -91,29 +64,10 @@ function refuseIfGone(signal: AbortSignal): void {
     throw new OverlayError('deadline', 'the caller gave up before the attach was done; nothing is left of it')
 }
 
-/** The view may lag a moment behind a network that was only just made. */
-async function findNetwork({ store, health, view, reconciler }: EndpointParts, name: string): Promise<NetworkView> {
-  const known = view.network(name)
-  if (known) return known
-  const entry = await health.observe(() => store.get(store.keys.network(name)))
-  if (!entry)
-    throw new OverlayError(
-      'not_found',
-      `there is no network "${name}": see "overlayctl ls", or make it with "overlayctl create"`,
-    )
-  const network = readNetwork(entry)
-  reconciler.mark(view.setNetwork(network))
-  return network
-}
-
-function checkMtu({ view }: EndpointParts, network: NetworkView): void {
-  const { vtep, underlayMtu, node } = view.self
-  const most = underlayMtu - vxlanOverhead[familyOf(vtep)]
-  if (network.mtu <= most) return
-  throw new OverlayError(
-    'failed_precondition',
-    `network ${network.name} has an MTU of ${network.mtu}, but the underlay of node ${node} (MTU ${underlayMtu}) carries at most ${most}: raise the underlay's MTU, or use a network made with --mtu ${most}`,
-  )
+/** Named by its uid, a network that was made again since is not the one that is meant. */
+function refuseOther({ name, uid }: NetworkView, reference: string): void {
+  if (name !== reference && !uid.startsWith(reference))
+    throw new OverlayError('not_found', `network ${name} (${reference}) was removed, and made again`)
 }
 
 async function followInTime({ sync, health, signal }: EndpointParts, network: string): Promise<void> {
@@ -134,22 +88,58 @@ async function attachInTurn(
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<AttachResponse> {
-  const existing = findAttached(parts, wanted)
-  const endpoint = existing ?? (await claimEndpoint(parts, network, wanted))
-  const { reconciler, view } = parts
-  const keys = [hostKey, networkKey(wanted.network), endpointKey(wanted.network, endpoint.id)]
-  try {
-    refuseIfGone(signal)
-    await reconciler.settle(keys)
-    refuseIfGone(signal)
-  } catch (error) {
-    if (!existing) await undo(parts, endpoint)
-    throw error
+  const existing = findAttached(parts, network, wanted)
+  if (existing) {
+    await plugIn(parts, existing, signal)
+    return answer(parts, existing, true)
   }
-  return AttachResponse.create({
-    endpoint: endpointRecord(endpoint, view.network(wanted.network)),
-    alreadyAttached: Boolean(existing),
-  })
+  const held = holdIfname(parts, wanted)
+  try {
+    const endpoint = await claimEndpoint(parts, network, { ...wanted, ifname: held.ifname })
+    try {
+      await plugIn(parts, endpoint, signal)
+    } catch (error) {
+      await undo(parts, endpoint)
+      throw error
+    }
+    return answer(parts, endpoint, false)
+  } finally {
+    held.giveUp()
+  }
+}
+
+async function plugIn(
+  { reconciler }: EndpointParts,
+  { network, id }: EndpointView,
+  signal: AbortSignal,
+): Promise<void> {
+  refuseIfGone(signal)
+  await reconciler.settle([hostKey, networkKey(network), endpointKey(network, id)])
+  refuseIfGone(signal)
+}
+
+function answer({ view }: EndpointParts, endpoint: EndpointView, alreadyAttached: boolean): AttachResponse {
+  return AttachResponse.create({ endpoint: endpointRecord(endpoint, view.network(endpoint.network)), alreadyAttached })
+}
+
+/**
+ * Beside what is in the sandbox by now, or is to be by our own records.
+ * @throws OverlayError `already_exists`, before anything is claimed.
+ */
+function holdIfname({ kernel, view, ifnames }: EndpointParts, { path, cookie, ifname }: Wanted): HeldIfname {
+  const there = kernel.interfacesIn(path)
+  if (there.includes(ifname))
+    throw new OverlayError(
+      'already_exists',
+      `${path} has an interface ${ifname} already: give another name with --ifname, or remove it`,
+    )
+  return ifnames.hold(cookie, ifname, [...there, ...attachedTo(view, cookie).map((each) => each.ifname)])
+}
+
+function attachedTo(view: EndpointParts['view'], cookie: string): readonly EndpointView[] {
+  return [...view.localEndpoints()].filter(
+    (endpoint) => endpoint.sandbox?.cookie === cookie && isPluggable(view.self, endpoint),
+  )
 }
 
 /** What cannot be undone now stays open as an intent. */
@@ -161,69 +151,80 @@ async function undo(parts: EndpointParts, endpoint: EndpointView): Promise<void>
   )
 }
 
-/** @throws OverlayError `already_exists` when the interface is there for something else. */
-function findAttached({ view }: EndpointParts, wanted: Wanted): EndpointView | undefined {
-  const { network, name, cookie, ifname, path } = wanted
-  const found = [...view.localEndpoints()].find(
-    (endpoint) => endpoint.sandbox?.cookie === cookie && endpoint.ifname === ifname && isPluggable(view.self, endpoint),
+/**
+ * What is attached already: the interface, or, where none is named, any of the
+ * sandbox in that network.
+ * @throws OverlayError `already_exists` when it is there for something else.
+ */
+function findAttached({ view }: EndpointParts, network: NetworkView, wanted: Wanted): EndpointView | undefined {
+  const attached = attachedTo(view, wanted.cookie).filter((endpoint) =>
+    wanted.ifname ? endpoint.ifname === wanted.ifname : endpoint.network === network.name,
   )
-  if (!found) return undefined
-  const differs =
-    found.network !== network
-      ? `to network ${found.network}`
-      : name && found.name !== name
-        ? `under the name "${found.name}"`
-        : wanted.addresses.some((ip) => !found.addresses.some((have) => have === ip))
-          ? `with ${found.addresses.join(', ')}`
-          : undefined
-  if (!differs) return found
+  const same = attached.find((endpoint) => !difference(endpoint, network, wanted))
+  const [found] = attached
+  if (same || !found) return same
   throw new OverlayError(
     'already_exists',
-    `${path} has ${ifname} already, attached ${differs} (endpoint ${found.id}): detach that, or choose another --ifname`,
+    `${wanted.path} has ${found.ifname} already, attached ${difference(found, network, wanted)} (endpoint ${found.id}): detach that, or choose another --ifname`,
   )
 }
 
+/** How an endpoint is another than the one wanted, if it is. */
+function difference(found: EndpointView, network: NetworkView, wanted: Wanted): string | undefined {
+  if (found.network !== network.name) return `to network ${found.network}`
+  if (wanted.name && found.name !== wanted.name) return found.name ? `under the name "${found.name}"` : 'without a name'
+  if (wanted.addresses.some((ip) => !found.addresses.some((have) => have === ip)))
+    return `with ${found.addresses.join(', ')}`
+  if (wanted.mac && found.mac !== wanted.mac) return `with MAC ${found.mac}`
+  return undefined
+}
+
 async function claimEndpoint(parts: EndpointParts, network: NetworkView, wanted: Wanted): Promise<EndpointView> {
-  const { intents, reconciler, view } = parts
-  const claimed = await claimWithIntent(parts, network, wanted)
-  const endpoint = readEndpoint({
-    value: claimed.value,
-    createRevision: claimed.revision,
-    modRevision: claimed.revision,
-  })
+  const { intents, reconciler, view, kernel } = parts
+  const { value, revision } = await claimWithIntent(parts, network, wanted)
+  const endpoint = readEndpoint({ value, createRevision: revision, modRevision: revision })
+  if (!view.endpoint(network.name, endpoint.id) && view.hasSeen(network.name, revision)) {
+    // The watch was faster than the answer, and has told its end, too: only an eviction does that.
+    kernel.abandon(vethName(endpoint.id))
+    reconciler.mark(intents.end({ network: network.name, endpointId: endpoint.id }))
+    throw evicted(view.self.node)
+  }
   const appeared = view.setEndpoint(endpoint)
   reconciler.mark([...appeared, ...intents.end({ network: network.name, endpointId: endpoint.id })])
   return endpoint
 }
 
 function claimWithIntent(parts: EndpointParts, network: NetworkView, wanted: Wanted): Promise<Claimed> {
-  const { store, health, view, reconciler, intents, pool, registration, newId } = parts
-  const { cookie, path, ifname, labels, name } = wanted
+  const { claimStore: store, health, view, intents, pool, registration, newId } = parts
+  const { cookie, path, ifname, labels, name, mac, addresses, gwPriority } = wanted
   const { bootId, node } = view.self
   const request = {
     name,
-    addresses: checkRequested(network, wanted.addresses),
-    record: { node, ifname, labels, sandbox: { kind: 'NAMESPACE', bootId, cookie, path } as const },
+    mac,
+    addresses,
+    record: { node, ifname, labels, gwPriority, sandbox: { kind: 'NAMESPACE', bootId, cookie, path } as const },
   }
   const ahead = createAhead(parts)
+  let checked = network
   const claimParts = {
     store,
     registration: registration(),
     network: () => {
-      const now = view.network(network.name) ?? network
-      if (now.uid === network.uid) return now
-      // It was removed and made again: what was checked of the one says nothing of the other.
-      checkMtu(parts, now)
-      checkRequested(now, wanted.addresses)
-      return now
+      const now = view.network(network.name) ?? checked
+      if (now.modRevision === checked.modRevision) return checked
+      // It was changed, or removed and made again: what was checked before says nothing of it.
+      refuseOther(now, wanted.reference)
+      checkWanted(view.self, now, wanted)
+      checked = now
+      return checked
     },
-    onNetwork: (entry: Parameters<typeof readNetwork>[0]) => reconciler.mark(view.setNetwork(readNetwork(entry))),
+    onNetwork: (entry: Entry<Network>) => void takeNetwork(parts, entry),
     pool,
     newId,
     onAttempt: (endpointId: string) =>
       void intents.begin({ kind: 'claim', network: network.name, endpointId, bootId, cookie }),
     onRefused: (endpointId: string) => void intents.end({ network: network.name, endpointId }),
-    meanwhile: (endpoint: Endpoint) => ahead.begin(network, endpoint),
+    meanwhile: (endpoint: Endpoint) => ahead.begin(checked, endpoint),
   }
   return health
     .observe(() => claim(claimParts, request))

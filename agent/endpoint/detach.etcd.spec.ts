@@ -20,7 +20,7 @@ beforeEach(async () => {
   host = createHost(1)
   agent = await startAgent(cluster, host)
   await cluster.addNetwork('web')
-  before = await cluster.paths()
+  before = await cluster.held()
 })
 afterEach(async () => {
   await agent.stop()
@@ -31,7 +31,7 @@ afterEach(async () => {
 const attached = async (name: string, request = {}) => (await agent.attach(name, request)).endpoint?.id ?? ''
 
 async function nothingIsLeft(): Promise<void> {
-  expect((await cluster.paths()).filter((path) => !path.startsWith('released/'))).toEqual(before)
+  expect(await cluster.held()).toEqual(before)
   expect([...agent.kernel.items.keys()]).toEqual([])
   expect(agent.parts.intents.open()).toEqual([])
   expect([...agent.parts.sync.followed()]).toEqual([])
@@ -41,6 +41,8 @@ describe('detach', () => {
   it.each<[string, (id: string) => object]>([
     ['by id', (id) => ({ endpointId: id })],
     ['by the beginning of its id', (id) => ({ endpointId: id.slice(0, 4) })],
+    ['by its name', () => ({ endpointId: 'db' })],
+    ['by its name and network', () => ({ endpointId: 'db', network: 'web' })],
     ['by network and sandbox', () => ({ network: 'web', netns: '/run/netns/c1' })],
   ])('%s leaves nothing but resting addresses', async (_, request) => {
     const { endpoint } = await agent.attach('c1', { name: 'db' })
@@ -96,8 +98,8 @@ describe('refusals', () => {
   it.each([
     [{}, 'invalid', 'name an endpoint, or a network and a sandbox'],
     [{ network: 'web' }, 'invalid', 'name the network namespace'],
-    [{ endpointId: 'abc' }, 'invalid', '"abc" is not an endpoint’s id'],
-    [{ endpointId: 'x'.repeat(32) }, 'invalid', 'is not an endpoint’s id'],
+    [{ endpointId: 'abc' }, 'not_found', 'there is no endpoint abc on node host-1'],
+    [{ endpointId: 'a_b' }, 'invalid', '"a_b" is neither an endpoint’s id'],
     [{ endpointId: '0'.repeat(32) }, 'not_found', `there is no endpoint ${'0'.repeat(32)} on node host-1`],
     [{ network: 'web', netns: '/run/netns/c9' }, 'not_found', 'no attachment of /run/netns/c9 to web on node host-1'],
     [{ endpointId: '0000', node: 'host-2' }, 'invalid', 'this is the agent of host-1, not of host-2'],
@@ -114,8 +116,16 @@ describe('refusals', () => {
     await attached('c1', { ifname: 'eth1' })
     await expect(agent.detach({ network: 'web', netns: '/run/netns/c1' })).rejects.toMatchObject({
       code: 'invalid',
-      message: expect.stringMatching(/^that names more than one endpoint: .*\(eth0\), .*\(eth1\): give the id of one$/),
+      message: expect.stringMatching(/^that names more than one endpoint: .*\(eth0 in web\), .*\(eth1 in web\): give/),
     })
+  })
+
+  it('a name that several networks have is one only with its network', async () => {
+    await cluster.addNetwork('db', { subnets: ['10.0.8.0/24'] })
+    const ids = [await attached('c1', { name: 'one' }), await attached('c2', { name: 'one', network: 'db' })]
+    await expect(agent.detach({ endpointId: 'one' })).rejects.toMatchObject({ code: 'invalid' })
+    expect((await agent.detach({ endpointId: 'one', network: 'db' })).endpoint?.id).toBe(ids[1])
+    expect((await agent.detach({ endpointId: 'one' })).endpoint?.id).toBe(ids[0])
   })
 
   it('what the kernel cannot take down at first is taken down later', async () => {

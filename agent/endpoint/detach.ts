@@ -1,5 +1,7 @@
 /** Detaches an endpoint of this host. */
 import { hasCode, OverlayError } from '../../lib/errors.ts'
+import { isName } from '../../lib/names.ts'
+import { byReference } from '../../lib/reference.ts'
 import { type DetachRequest, DetachResponse } from '../../proto/index.ts'
 import { endpointKey } from '../state/key.ts'
 import type { EndpointView } from '../state/view.ts'
@@ -35,28 +37,40 @@ function find(parts: EndpointParts, request: DetachRequest): EndpointView {
       'invalid',
       `this is the agent of ${view.self.node}, not of ${request.node}: ask the controller`,
     )
-  const matches = request.endpointId ? byId(parts, request.endpointId) : bySandbox(parts, request)
+  const matches = request.endpointId ? byId(parts, request) : bySandbox(parts, request)
   const [found, ...others] = matches.filter(({ id }) => !view.hasOpenIntent(id))
   if (!found) throw new OverlayError('not_found', notFoundText(view.self.node, request))
   if (others.length === 0) return found
-  const all = [found, ...others].map(({ id, ifname }) => `${id} (${ifname})`).join(', ')
+  const all = [found, ...others].map(({ id, ifname, network }) => `${id} (${ifname} in ${network})`).join(', ')
   throw new OverlayError('invalid', `that names more than one endpoint: ${all}: give the id of one`)
 }
 
-function byId({ view }: EndpointParts, id: string): readonly EndpointView[] {
-  if (!/^[0-9a-f]{4,32}$/.test(id))
-    throw new OverlayError('invalid', `"${id}" is not an endpoint's id: 32 hex digits, or at least the first 4 of them`)
-  return [...view.localEndpoints()].filter((endpoint) => endpoint.id.startsWith(id))
+/** By its id, the beginning of that, or its name, in one network or in all. */
+function byId({ view }: EndpointParts, { endpointId: called, network }: DetachRequest): readonly EndpointView[] {
+  if (!isName(called))
+    throw new OverlayError(
+      'invalid',
+      `"${called}" is neither an endpoint's id (32 hex digits, or at least the first 4 of them) nor an endpoint's name`,
+    )
+  const isId = /^[0-9a-f]{4,32}$/.test(called)
+  const among = view.localEndpoints(network ? networkName(view, network) : undefined)
+  return [...among].filter(({ id, name }) => name === called || (isId && id.startsWith(called)))
 }
 
 function bySandbox({ view, kernel }: EndpointParts, request: DetachRequest): readonly EndpointView[] {
   if (!request.network) throw new OverlayError('invalid', 'name an endpoint, or a network and a sandbox')
+  const network = networkName(view, request.network)
   const path = sandboxPath(request)
   const cookie = cookieIfThere(kernel, path)
-  return [...view.localEndpoints(request.network)].filter(({ sandbox }) =>
+  return [...view.localEndpoints(network)].filter(({ sandbox }) =>
     // Where the namespace is gone, its path is all that is left to go by.
     cookie === undefined ? sandbox?.path === path : sandbox?.cookie === cookie && sandbox.bootId === view.self.bootId,
   )
+}
+
+/** Also of a network that the store has lost. */
+function networkName(view: EndpointParts['view'], reference: string): string {
+  return view.network(reference)?.name ?? byReference(view.networks(), 'network', reference)?.name ?? reference
 }
 
 function cookieIfThere(kernel: EndpointParts['kernel'], path: string): string | undefined {

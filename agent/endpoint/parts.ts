@@ -11,10 +11,13 @@ import type { StoreHealth } from '../node/store-health.ts'
 import type { Reconciler } from '../reconciler.ts'
 import type { Sync } from '../view/sync.ts'
 import type { View } from '../view/view.ts'
+import type { Ifnames } from './ifnames.ts'
 import type { Intents } from './intents.ts'
 
 export interface EndpointParts {
   readonly store: Store
+  /** The same, for claims: those that are under way at once go together (see group-commit.ts). */
+  readonly claimStore: Store
   readonly health: StoreHealth
   readonly guard: Guard
   readonly view: View
@@ -26,6 +29,8 @@ export interface EndpointParts {
   readonly pool: AddressPool
   readonly quarantine: Quarantine
   readonly intents: Intents
+  /** Names of the interfaces that are being attached. */
+  readonly ifnames: Ifnames
   /** Endpoints whose intents are being settled, so that it is done once. */
   readonly settling: Set<string>
   /** One turn per network: attach, detach, and the view's clean-up. */

@@ -20,7 +20,7 @@ beforeEach(async () => {
   host = createHost(1)
   agent = await startAgent(cluster, host, { callTimeout })
   await cluster.addNetwork('web')
-  before = await cluster.paths()
+  before = await cluster.held()
 })
 afterEach(async () => {
   etcd.thaw()
@@ -30,8 +30,7 @@ afterEach(async () => {
   host.remove()
 })
 
-const left = async () =>
-  (await cluster.paths()).filter((path) => !before.includes(path) && !path.startsWith('released/'))
+const left = async () => (await cluster.held()).filter((path) => !before.includes(path))
 const isSettled = () => agent.parts.intents.open().length === 0
 
 describe('with the store away', () => {
@@ -96,7 +95,7 @@ describe('with the store away', () => {
 describe('with the store frozen', () => {
   it('claims are refused in time, and nothing of them is left after it thaws', async () => {
     await agent.attach('c0')
-    const paths = await cluster.paths()
+    const paths = await cluster.held()
     for (let round = 0; round < 3; round++) {
       await freeze(etcd)
       const started = performance.now()
@@ -108,7 +107,7 @@ describe('with the store frozen', () => {
       expect(agent.links()).toHaveLength(3)
       etcd.thaw()
       await agent.until(() => isSettled() && agent.agent.status().state === 'READY', 10_000)
-      expect((await cluster.paths()).filter((path) => !path.startsWith('released/'))).toEqual(paths)
+      expect(await cluster.held()).toEqual(paths)
       expect(agent.links()).toHaveLength(3)
     }
   })

@@ -57,10 +57,10 @@ export async function releaseAndForget(parts: EndpointParts, endpoint: EndpointV
   reconciler.mark(keys)
 }
 
-/** Stops following a network that nothing on this host is attached to any more. */
+/** Stops following a network that nothing on this host is attached to any more, unless every host has it. */
 export function dropIfUnused({ view, sync, intents, pool }: EndpointParts, network: string): void {
   for (const _ of view.localEndpoints(network)) return
   if (intents.open().some((intent) => intent.network === network)) return
   sync.unfollow(network)
-  pool.forget(network)
+  if (!view.network(network)?.eager) pool.forget(network)
 }

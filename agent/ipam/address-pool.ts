@@ -1,96 +1,110 @@
 /** Chooses free addresses: by what this agent knows, and by the store's own word when that runs out. */
-import { OverlayError } from '../../lib/errors.ts'
-import { contains, hostRange, type Ip, ipValue, parseIp } from '../../lib/ip.ts'
+import { contains, type Family, familyOf, type Ip } from '../../lib/ip.ts'
 import type { ReleasedAddress } from '../../proto/index.ts'
 import { partsBelow } from '../../store/keys.ts'
-import type { Store } from '../../store/store.ts'
+import { longestRest } from '../../store/quarantine.ts'
+import type { Entry, Store } from '../../store/store.ts'
 import type { NetworkView, SubnetView } from '../state/view.ts'
 import { type Candidates, createCandidates } from './candidates.ts'
+import { exhausted } from './exhausted.ts'
+import { createGivenBack, type GivenBack } from './given-back.ts'
 
 export interface AddressPool {
   /**
-   * One address per subnet: those asked for, and candidates for the rest.
-   * `attempt` counts the lost races of this claim.
+   * One address per subnet: those asked for, and free ones for the rest: such as
+   * were never used, as far as it was seen, then the one given back the longest
+   * ago. `attempt` counts the lost races of this claim.
    * @throws OverlayError `exhausted`, saying when the next address is free.
    */
   choose(network: NetworkView, requested: readonly Ip[], attempt: number): Promise<readonly Ip[]>
-  /** The store says that someone has it whom our view does not show yet. */
+  /** Somebody was faster, whom our view does not show yet. */
   noteTaken(network: string, ip: Ip): void
+  /** The view saw its owner go. */
+  noteGone(network: string, ip: Ip): void
+  /** The store says that it rests. */
   noteReleased(network: string, ip: Ip, record: ReleasedAddress): void
   /** Forget what is known of the network. */
   forget(network: string): void
 }
 
 export interface AddressPoolOptions {
-  readonly store: Pick<Store, 'list' | 'keys'>
+  readonly store: Pick<Store, 'list' | 'paths' | 'keys'>
   readonly node: string
   readonly ownerOf: (network: string, ip: Ip) => string | undefined
   /** A monotonic clock, in milliseconds. */
   readonly now: () => number
 }
 
-/** Our view has an owner at the latest by then; if not, the next attempt tells. */
-const viewLag = 5_000
-/** Whatever a record says, an address is not passed over for longer. */
-const longestRest = 120_000
+/** The view sees an address go a moment after its rest began, and etcd ends leases a moment late. */
+const margin = 5_000
 /** After so many lost races the store itself is asked what is free. */
 const patience = 4
 
+/** What is known of a network's addresses of one family. */
 interface Known {
-  readonly candidates: Map<string, Candidates>
-  /** Addresses that are not to be tried before this time. */
-  readonly notBefore: Map<Ip, number>
+  /** What `turn` goes over. */
+  range: string
+  turn: Candidates | undefined
+  readonly givenBack: GivenBack
 }
 
 export function createAddressPool({ store, node, ownerOf, now }: AddressPoolOptions): AddressPool {
-  const networks = new Map<string, Known>()
-  const known = (network: string): Known => {
-    const found = networks.get(network) ?? { candidates: new Map(), notBefore: new Map() }
+  const networks = new Map<string, Record<Family, Known>>()
+  const known = (network: string, family: Family): Known => {
+    const fresh = () => ({ range: '', turn: undefined, givenBack: createGivenBack() })
+    const found = networks.get(network) ?? { 4: fresh(), 6: fresh() }
     networks.set(network, found)
-    return found
+    return found[family]
   }
-  const candidatesOf = (network: string, { cidr }: SubnetView): Candidates => {
-    const { candidates } = known(network)
-    const found = candidates.get(cidr.text) ?? createCandidates(cidr, node)
-    candidates.set(cidr.text, found)
-    return found
+  const startTurn = (state: Known, { cidr, ipRange = cidr }: SubnetView): Candidates => {
+    state.range = `${cidr.text} ${ipRange.text}`
+    state.turn = createCandidates(cidr, ipRange, node)
+    return state.turn
   }
-  const avoid = (network: string, ip: Ip, milliseconds: number) => {
-    known(network).notBefore.set(ip, now() + milliseconds)
+  /** The turn that is under way, unless the subnet or its range is another since. */
+  const turnOf = (state: Known, subnet: SubnetView): Candidates => {
+    const { cidr, ipRange = cidr } = subnet
+    const isSame = state.range === `${cidr.text} ${ipRange.text}`
+    return (isSame ? state.turn : undefined) ?? startTurn(state, subnet)
   }
 
-  const chooseFrom = async (network: NetworkView, subnet: SubnetView, attempt: number): Promise<Ip> => {
-    const state = known(network.name)
-    const candidates = candidatesOf(network.name, subnet)
+  const chooseFrom = async ({ name }: NetworkView, subnet: SubnetView, attempt: number): Promise<Ip> => {
+    const state = known(name, subnet.cidr.family)
+    const isTaken = (ip: Ip) => isReserved(subnet, ip) || ownerOf(name, ip) !== undefined
     if (attempt < patience) {
-      const ip = candidates.next(
-        (candidate) =>
-          candidate === subnet.gateway ||
-          ownerOf(network.name, candidate) !== undefined ||
-          (state.notBefore.get(candidate) ?? 0) > now(),
-      )
+      const { givenBack } = state
+      const ip =
+        turnOf(state, subnet).next((candidate) => isTaken(candidate) || givenBack.has(candidate)) ??
+        givenBack.take(now(), (candidate) => isInRange(subnet, candidate) && !isTaken(candidate))
       if (ip) return ip
     }
-    state.notBefore.clear()
-    return chooseByStore(network, subnet, candidates)
+    return chooseByStore(name, subnet, state)
   }
 
-  /** The store's own word: what is neither owned nor in quarantine. */
-  const chooseByStore = async (network: NetworkView, subnet: SubnetView, candidates: Candidates): Promise<Ip> => {
-    const owned = store.keys.addresses(network.name)
-    const resting = store.keys.releasedAddresses(network.name)
-    const [owners, released] = await Promise.all([store.list(owned), store.list(resting)])
-    const taken = new Set(owners.entries.map(({ path }) => partsBelow(owned, path)[0]))
-    const quarantined = released.entries.filter(({ path }) => !taken.has(partsBelow(resting, path)[0]))
-    for (const { path } of quarantined) taken.add(partsBelow(resting, path)[0])
-    const ip = candidates.next((candidate) => candidate === subnet.gateway || taken.has(candidate))
+  const chooseByStore = async (name: string, subnet: SubnetView, state: Known): Promise<Ip> => {
+    const { owned, resting } = await storesWord(store, name)
+    for (const [ip, { value }] of resting) if (familyOf(ip) === subnet.cidr.family) noteReleased(name, ip, value)
+    const isTaken = (ip: Ip) => isReserved(subnet, ip) || owned.has(ip) || resting.has(ip)
+    const isUsed = (ip: Ip) => isTaken(ip) || state.givenBack.has(ip)
+    // A claim beside this one may have begun a new turn already: not to try what it tries.
+    const ip =
+      turnOf(state, subnet).next(isUsed) ??
+      startTurn(state, subnet).next(isUsed) ??
+      state.givenBack.takeAny((candidate) => isInRange(subnet, candidate) && !isTaken(candidate))
     if (ip) return ip
-    const next = quarantined.map(({ value }) => value.freeAt).toSorted()[0]
-    const hint = next ? `; the next one is free at ${next}` : ''
-    throw new OverlayError(
-      'exhausted',
-      `${network.name} has no free address left in ${subnet.cidr.text} (${owners.entries.length} in use, ${quarantined.length} in quarantine)${hint}`,
+    throw exhausted(
+      name,
+      subnet,
+      owned,
+      Array.from(resting, ([address, { value }]) => ({ address, freeAt: value.freeAt })),
     )
+  }
+
+  const noteReleased = (network: string, ip: Ip, { freeAt }: ReleasedAddress) => {
+    // The clocks of hosts differ: trust the record only within bounds.
+    const rest = new Date(freeAt).getTime() - Date.now()
+    const notBefore = now() + Math.min(Math.max(rest || 0, 1_000), longestRest) + margin
+    known(network, familyOf(ip)).givenBack.note(ip, notBefore)
   }
 
   return {
@@ -102,37 +116,34 @@ export function createAddressPool({ store, node, ownerOf, now }: AddressPoolOpti
       }
       return chosen
     },
-    noteTaken: (network, ip) => avoid(network, ip, viewLag),
-    noteReleased(network, ip, { freeAt }) {
-      // The clocks of hosts differ: trust the record only within bounds.
-      const rest = new Date(freeAt).getTime() - Date.now()
-      avoid(network, ip, Math.min(Math.max(rest || 0, 1_000), longestRest))
-    },
+    // Where two go the same way they would meet again and again.
+    noteTaken: (network, ip) => known(network, familyOf(ip)).turn?.jump(),
+    noteGone: (network, ip) => known(network, familyOf(ip)).givenBack.note(ip, now() + longestRest + margin),
+    noteReleased,
     forget: (network) => void networks.delete(network),
   }
 }
 
-/**
- * Addresses asked for, parsed: each in a subnet of the network, a host's, and
- * at most one per subnet.
- * @throws OverlayError `invalid`
- */
-export function checkRequested(network: NetworkView, texts: readonly string[]): readonly Ip[] {
-  const ips = texts.map(parseIp)
-  const subnetsOf = new Map(ips.map((ip) => [ip, network.subnets.find(({ cidr }) => contains(cidr, ip))]))
-  for (const [ip, subnet] of subnetsOf) {
-    if (!subnet) {
-      const all = network.subnets.map(({ cidr }) => cidr.text).join(' and ')
-      throw new OverlayError('invalid', `address ${ip} is not in ${network.name}: its addresses are in ${all}`)
-    }
-    const { first, last } = hostRange(subnet.cidr)
-    if (ipValue(ip) < first || ipValue(ip) > last)
-      throw new OverlayError(
-        'invalid',
-        `address ${ip} is not for hosts: it stands for the subnet ${subnet.cidr.text} itself`,
-      )
+/** What the store has of a network's addresses: who owns one, and what rests. */
+async function storesWord(store: AddressPoolOptions['store'], network: string) {
+  const owners = store.keys.addresses(network)
+  const released = store.keys.releasedAddresses(network)
+  const [{ paths }, { entries }] = await Promise.all([store.paths(owners), store.list(released)])
+  const owned = new Set(paths.map((path) => partsBelow(owners, path)[0] as Ip))
+  const resting = new Map<Ip, Entry<ReleasedAddress>>()
+  const inOrder = entries.toSorted((a, b) => a.modRevision - b.modRevision)
+  for (const entry of inOrder) {
+    const ip = partsBelow(released, entry.path)[0] as Ip
+    if (!owned.has(ip)) resting.set(ip, entry)
   }
-  if (new Set(subnetsOf.values()).size < ips.length)
-    throw new OverlayError('invalid', `more than one address of a subnet was asked for: ${ips.join(', ')}`)
-  return ips
+  return { owned, resting }
+}
+
+/** Nobody's endpoint, whatever the store says. */
+function isReserved({ gateway, aux }: SubnetView, ip: Ip): boolean {
+  return ip === gateway || aux.has(ip)
+}
+
+function isInRange({ cidr, ipRange = cidr }: SubnetView, ip: Ip): boolean {
+  return contains(ipRange, ip)
 }

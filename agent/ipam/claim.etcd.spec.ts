@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
+import { parseMac } from '../../lib/mac.ts'
 import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
 import { put, remove } from '../../store/store.ts'
 import type { NetworkView } from '../state/view.ts'
@@ -37,13 +38,14 @@ async function refused(by: Claimant, wish: Parameters<Claimant['request']>[0] = 
 
 describe('claim', () => {
   it('writes everything at one revision, and release removes it all', async () => {
-    const before = await cluster.paths()
+    const before = await cluster.held()
     const { value, revision } = await claim(host.parts, host.request({ name: 'db' }))
     const [address = ''] = value.addresses
     const made = (await cluster.dump()).filter((line) => line.endsWith(` ${revision}`))
     expect(made.map((line) => line.split(' ')[0])).toEqual([
       `addresses/web/${address}`,
       `endpoints/web/${value.id}`,
+      `history/web/${address}/${value.createdAt}/${value.id}`,
       `macs/web/${value.mac}`,
       'names/web/db',
       `placements/host-1/web/${value.id}`,
@@ -56,7 +58,40 @@ describe('claim', () => {
       node: 'host-1',
     })
     await giveBack(host, { value, revision })
-    expect(await cluster.paths()).toEqual([...before, `released/web/${address}`].toSorted())
+    expect(await cluster.held()).toEqual(before)
+    expect(await cluster.paths()).toContain(`released/web/${address}`)
+  })
+
+  it('tells the journal who had each address, and until when', async () => {
+    network = await cluster.addNetwork('dual', { subnets: ['10.0.8.0/24', 'fd00:8::/64'] })
+    host = await claimantOf(cluster, 1, network)
+    const claimed = await claim(host.parts, host.request({ name: 'db' }))
+    const { id, mac, addresses, createdAt } = claimed.value
+    const { keys } = cluster.store
+    const tenures = async () => (await cluster.store.list(keys.history('dual'))).entries
+    const holder = { endpointId: id, name: 'db', node: 'host-1', mac, claimedAt: createdAt }
+    expect((await tenures()).map(({ value }) => value)).toEqual(
+      addresses.map((address) => ({ address, ...holder, releasedAt: '', end: 'END_UNSPECIFIED' })),
+    )
+    const earliest = new Date().toISOString()
+    await giveBack(host, claimed)
+    const completed = await tenures()
+    expect(completed.map(({ path }) => path)).toEqual(
+      addresses.map((ip) => keys.tenure('dual', parseIp(ip), createdAt, id).path),
+    )
+    for (const { value } of completed) {
+      expect(value).toMatchObject({ ...holder, end: 'DETACHED' })
+      expect(value.releasedAt >= earliest && value.releasedAt <= new Date().toISOString()).toBe(true)
+    }
+    // Whoever has the address next has a line of his own.
+    await claim(host.parts, host.request({ addresses: addresses.map(parseIp) }))
+    expect(await tenures()).toHaveLength(4)
+  })
+
+  it('with a MAC that was asked for, and a priority', async () => {
+    const record = { ...host.request().record, gwPriority: 7 }
+    const { value } = await claim(host.parts, host.request({ mac: parseMac('02:42:0a:00:09:07'), record }))
+    expect(value).toMatchObject({ mac: '02:42:0a:00:09:07', gwPriority: 7 })
   })
 
   it('of a network with two subnets gives an address of each, or those asked for', async () => {
@@ -82,7 +117,9 @@ describe('claim', () => {
     expect(given.toSorted()).toEqual(free.toSorted())
     const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
     expect(new Set(reasons.map(({ message }) => message))).toEqual(
-      new Set(['small has no free address left in 10.0.7.0/28 (14 in use, 0 in quarantine)']),
+      new Set([
+        'small has no free address left in 10.0.7.0/28 (13 used, 1 reserved, 0 in quarantine); detach what is not needed, or grow the network (for example "overlayctl update small --subnet 10.0.7.0/27")',
+      ]),
     )
     expect(await cluster.store.count(cluster.store.keys.endpoints('small'))).toBe(13)
     expect(await cluster.store.count(cluster.store.keys.addresses('small'))).toBe(14)
@@ -96,7 +133,8 @@ describe('claim', () => {
     await giveBack(host, only)
     const error = await refused(host)
     expect(error).toMatchObject({ code: 'exhausted' })
-    const [, freeAt = ''] = /1 in use, 1 in quarantine\); the next one is free at (\S+)$/.exec(error.message) ?? []
+    const [, freeAt = ''] =
+      /\(0 used, 1 reserved, 1 in quarantine\); the next one is free at ([^\s;]+); /.exec(error.message) ?? []
     const seconds = (new Date(freeAt).getTime() - Date.now()) / 1000
     expect(seconds).toBeGreaterThan(59)
     expect(seconds).toBeLessThan(81)
@@ -148,11 +186,36 @@ describe('a refused claim touches no key, and says who has', () => {
     const { value } = await claim(host.parts, host.request({ name: 'db' }))
     expect(await refused(await claimantOf(cluster, 2, network), { name: 'db' })).toMatchObject({
       code: 'already_exists',
-      message: `name "db" is taken in web by endpoint ${value.id}`,
+      message: `name "db" is taken in web by endpoint ${value.id}: ask for another`,
     })
     const other = await cluster.addNetwork('other')
     const elsewhere = await claimantOf(cluster, 1, other)
     expect((await claim(elsewhere.parts, elsewhere.request({ name: 'db' }))).value.name).toBe('db')
+  })
+
+  it('the MAC', async () => {
+    const mac = parseMac('02:42:0a:00:09:07')
+    const { value } = await claim(host.parts, host.request({ mac }))
+    expect(await refused(await claimantOf(cluster, 2, network), { mac })).toMatchObject({
+      code: 'already_exists',
+      message: `MAC 02:42:0a:00:09:07 is taken in web by endpoint ${value.id}: ask for another`,
+    })
+  })
+
+  it('all that is taken, at once', async () => {
+    network = await cluster.addNetwork('dual', { subnets: ['10.0.8.0/24', 'fd00:8::/64'] })
+    const mac = parseMac('02:42:0a:00:09:07')
+    const addresses = ips('10.0.8.7', 'fd00:8::7')
+    host = await claimantOf(cluster, 1, network)
+    const { id } = (await claim(host.parts, host.request({ name: 'db', mac, addresses }))).value
+    const other = await claimantOf(cluster, 2, network)
+    expect(await refused(other, { name: 'db', mac, addresses: ips('fd00:8::7', '10.0.8.1') })).toMatchObject({
+      code: 'already_exists',
+      message: `name "db" is taken in dual by endpoint ${id}; address 10.0.8.1 is taken in dual by the gateway; address fd00:8::7 is taken in dual by endpoint ${id} on node host-1; MAC ${mac} is taken in dual by endpoint ${id}: ask for another`,
+    })
+    expect(await refused(other, { mac, addresses: ips('10.0.8.7') })).toMatchObject({
+      message: `address 10.0.8.7 is taken in dual by endpoint ${id} on node host-1; MAC ${mac} is taken in dual by endpoint ${id}: ask for another`,
+    })
   })
 
   it('an evicted node claims and releases nothing', async () => {

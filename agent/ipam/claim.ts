@@ -18,12 +18,17 @@ import {
 import { evicted, type Registration } from '../node/registration.ts'
 import type { NetworkView } from '../state/view.ts'
 import type { AddressPool } from './address-pool.ts'
+import { tenureWrites } from './tenure.ts'
 
 export interface ClaimRequest {
   readonly name: string
+  /** Undefined: derived from the endpoint's id. */
+  readonly mac: Mac | undefined
   /** At most one per subnet, checked already; the other subnets get one of our choice. */
   readonly addresses: readonly Ip[]
-  readonly record: Pick<Endpoint, 'node' | 'ifname' | 'labels'> & { readonly sandbox: Init<Endpoint['sandbox']> }
+  readonly record: Pick<Endpoint, 'node' | 'ifname' | 'labels' | 'gwPriority'> & {
+    readonly sandbox: Init<Endpoint['sandbox']>
+  }
 }
 
 export interface Claimed {
@@ -53,7 +58,7 @@ const mostAttempts = 200
 
 /**
  * Claims one address per subnet for a new endpoint.
- * @throws OverlayError `exhausted`, `already_exists` (name or address asked
+ * @throws OverlayError `exhausted`, `already_exists` (name, MAC or address asked
  * for), `not_found` (network), `failed_precondition` (evicted);
  * OutcomeUnknownError: then the attempt is still open.
  */
@@ -98,12 +103,12 @@ async function onceSent(): Promise<void> {
 function claimTransaction(
   { store, registration }: ClaimParts,
   network: NetworkView,
-  { name, addresses: requested, record }: ClaimRequest,
+  { name, mac: given, addresses: requested, record }: ClaimRequest,
   id: string,
   addresses: readonly Ip[],
 ) {
   const { keys } = store
-  const mac = endpointMac(id)
+  const mac = given ?? endpointMac(id)
   const endpoint = {
     ...record,
     id,
@@ -135,6 +140,7 @@ function claimTransaction(
       put(keys.address(network.name, ip), { kind: 'ENDPOINT', endpointId: id, node: record.node } as const),
     ),
     put(keys.placement(record.node, network.name, id), null),
+    ...tenureWrites(keys, endpoint),
     ...requested.map((ip) => remove(keys.releasedAddress(network.name, ip))),
   ]
   const otherwise = [keys.network(network.name), keys.node(record.node), ...unique]
@@ -142,13 +148,16 @@ function claimTransaction(
 }
 
 /** The endpoint's MAC: its own, not its address's, so that a reused address has a new one. */
-export function endpointMac(id: string): Mac {
+function endpointMac(id: string): Mac {
   return macOf('endpoint', id)
 }
 
 type Found = readonly (Entry<unknown> | undefined)[]
 
-/** Why the claim was refused. Returns when another attempt has a chance. */
+/**
+ * Why the claim was refused. Returns when another attempt has a chance.
+ * @throws OverlayError `not_found`, `failed_precondition`; `already_exists` naming all that was asked for and is taken.
+ */
 function learn(
   parts: ClaimParts,
   network: NetworkView,
@@ -168,22 +177,24 @@ function learn(
   if (node?.createRevision !== parts.registration.generation()) throw evicted(request.record.node)
   parts.registration.seen(node)
 
+  const taken: string[] = []
   const namesake = request.name ? entryOf(keys.name(network.name, request.name)) : undefined
   if (namesake)
-    throw new OverlayError(
-      'already_exists',
-      `name "${request.name}" is taken in ${network.name} by endpoint ${namesake.value.endpointId}`,
-    )
+    taken.push(`name "${request.name}" is taken in ${network.name} by endpoint ${namesake.value.endpointId}`)
   for (const ip of addresses) {
     const owner = entryOf(keys.address(network.name, ip))
     const released = entryOf(keys.releasedAddress(network.name, ip))
-    if (owner && request.addresses.includes(ip)) throw takenBy(ip, network.name, owner.value)
-    if (owner) parts.pool.noteTaken(network.name, ip)
+    if (owner && request.addresses.includes(ip))
+      taken.push(`address ${ip} is taken in ${network.name} by ${ownerText(owner.value)}`)
+    else if (owner) parts.pool.noteTaken(network.name, ip)
     else if (released) parts.pool.noteReleased(network.name, ip, released.value)
   }
+  const twin = request.mac ? entryOf(keys.mac(network.name, request.mac)) : undefined
+  if (twin) taken.push(`MAC ${request.mac} is taken in ${network.name} by endpoint ${twin.value.endpointId}`)
+  if (taken.length > 0) throw new OverlayError('already_exists', `${taken.join('; ')}: ask for another`)
 }
 
-function takenBy(ip: Ip, network: string, { kind, endpointId, node, name }: AddressOwner): OverlayError {
+function ownerText({ kind, endpointId, node, name }: AddressOwner): string {
   const owners: Record<AddressOwner['kind'], string> = {
     ENDPOINT: `endpoint ${endpointId} on node ${node}`,
     GATEWAY: 'the gateway',
@@ -191,5 +202,5 @@ function takenBy(ip: Ip, network: string, { kind, endpointId, node, name }: Addr
     RESERVATION: `a reservation of node ${node}`,
     KIND_UNSPECIFIED: 'an owner that this version does not know',
   }
-  return new OverlayError('already_exists', `address ${ip} is taken in ${network} by ${owners[kind]}: ask for another`)
+  return owners[kind]
 }

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseIp } from '../../lib/ip.ts'
+import { parseMac } from '../../lib/mac.ts'
 import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
 import { createQuarantine } from '../../store/quarantine.ts'
 import { OutcomeUnknownError, put, remove } from '../../store/store.ts'
@@ -65,6 +67,24 @@ describe('release', () => {
       code: 'conflict',
       message: expect.stringContaining('and registered anew'),
     })
+  })
+
+  it('leaves alone what names another owner, and gives back what was written again for it', async () => {
+    const { store } = cluster
+    const { keys } = store
+    const claimed = await claim(host.parts, host.request({ name: 'db' }))
+    const { id, addresses, mac } = claimed.value
+    const [ip] = addresses.map(parseIp)
+    if (!ip) throw new Error('no address was claimed')
+    const other = { kind: 'ENDPOINT', endpointId: 'f'.repeat(32), node: 'host-2' } as const
+    const name = keys.name('web', 'db')
+    await store.commit({ compares: [], writes: [remove(keys.address('web', ip)), remove(name)] })
+    await store.commit({ compares: [], writes: [put(keys.address('web', ip), other), put(name, { endpointId: id })] })
+    await giveBack(host, claimed)
+    expect((await store.get(keys.address('web', ip)))?.value).toMatchObject(other)
+    expect(await store.get(keys.releasedAddress('web', ip))).toBeUndefined()
+    for (const key of [keys.endpoint('web', id), name, keys.mac('web', parseMac(mac))])
+      expect(await store.get<unknown>(key)).toBeUndefined()
   })
 
   it('takes another lease when the one for its addresses is gone', async () => {

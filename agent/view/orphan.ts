@@ -16,6 +16,7 @@ export function orphan(node: string, network: string, id: string, veth: Observed
     addresses: [],
     ifname: '',
     sandbox: undefined,
+    gwPriority: 0,
     name: '',
     labels: {},
     createdAt: '',

@@ -19,10 +19,11 @@ let stop: AbortController
 let generation: number | undefined
 const onOwnNode = vi.fn()
 const onDirty = vi.fn()
+const onUnneeded = vi.fn()
 const onHistoryBroken = vi.fn()
 
 beforeEach(() => {
-  vi.clearAllMocks()
+  vi.resetAllMocks()
   feed = feeds()
   view = new View(selfOf())
   guard = createGuard(log, () => undefined)
@@ -36,6 +37,7 @@ beforeEach(() => {
     log,
     generation: () => generation,
     onDirty,
+    onUnneeded,
     onOwnNode,
     onHistoryBroken,
     onLost: () => undefined,
@@ -105,6 +107,84 @@ describe('following', () => {
     await feed.tell(web, snapshot([endpointEntry('04')]))
     await again
     expect(ids()).toEqual([idOf('04')])
+  })
+})
+
+describe('eager networks', () => {
+  const eager = () => webEntry(7, { eager: true })
+  const known = () => [...sync.followed()]
+
+  it('are followed from the start, and it is not in sync before they are in the view', async () => {
+    let started = false
+    const starting = sync.start([]).then(() => (started = true))
+    await feed.tell(nodes.prefix, snapshot([nodeEntry(1), nodeEntry(2)]))
+    await feed.tell(networks.prefix, snapshot([eager()]))
+    expect(started).toBe(false)
+    await feed.tell(web, snapshot([endpointEntry('03', { node: 'host-2' })]))
+    await starting
+    expect(ids()).toEqual([idOf('03')])
+    expect(view.hasNetwork('web')).toBe(true)
+  })
+
+  /** In sync with no network; then this one is made. */
+  async function made(entry = eager()): Promise<void> {
+    const starting = sync.start([])
+    await feed.tell(nodes.prefix, snapshot([nodeEntry(1), nodeEntry(2)]))
+    await feed.tell(networks.prefix, snapshot([]))
+    await starting
+    await feed.tell(networks.prefix, put(entry))
+  }
+
+  it('are followed as soon as they are made, and not unfollowed while they are there', async () => {
+    await made()
+    await feed.tell(web, snapshot([endpointEntry('03', { node: 'host-2' })]))
+    expect([known(), ids()]).toEqual([['web'], [idOf('03')]])
+    sync.unfollow('web')
+    expect([known(), ids()]).toEqual([['web'], [idOf('03')]])
+    expect(onUnneeded).not.toHaveBeenCalled()
+  })
+
+  it('one that is gone without a local endpoint is gone', async () => {
+    await made()
+    onUnneeded.mockImplementation((network: string) => sync.unfollow(network))
+    await feed.tell(networks.prefix, gone(keys.network('web')))
+    expect(view.hasNetwork('web')).toBe(false)
+    expect(guard.reason()).toBeUndefined()
+    expect(onUnneeded.mock.calls).toEqual([['web']])
+    expect(known()).toEqual([])
+  })
+
+  it('one that is gone with a live endpoint here stays, until that is gone too', async () => {
+    await made()
+    await feed.tell(web, snapshot([endpointEntry('02')]))
+    await feed.tell(networks.prefix, gone(keys.network('web')))
+    expect(view.network('web')).toBeDefined()
+    expect(guard.reason()).toContain('network web has live endpoints')
+    onUnneeded.mockImplementation((network: string) => sync.unfollow(network))
+    view.removeEndpoint('web', idOf('02'))
+    sync.unfollow('web')
+    expect(view.network('web')).toBeUndefined()
+    expect(guard.reason()).toBeUndefined()
+    expect(known()).toEqual([])
+  })
+
+  it('one that was made again as another, which is not, is not needed for its record alone', async () => {
+    await made()
+    await feed.tell(networks.prefix, put(webEntry(8)))
+    expect(onUnneeded.mock.calls).toEqual([['web']])
+    sync.unfollow('web')
+    expect(known()).toEqual([])
+  })
+
+  it('are followed when all is read anew', async () => {
+    await made(webEntry())
+    expect(known()).toEqual([])
+    const again = sync.readAnew()
+    await feed.tell(nodes.prefix, snapshot([nodeEntry(1)]))
+    await feed.tell(networks.prefix, snapshot([eager()]))
+    await feed.tell(web, snapshot([endpointEntry('03', { node: 'host-2' })]))
+    await again
+    expect([known(), ids()]).toEqual([['web'], [idOf('03')]])
   })
 })
 
@@ -193,13 +273,61 @@ describe('what the store takes away', () => {
     expect(guard.reason()).toBeUndefined()
   })
 
-  it('all at once, with another history, is told first', async () => {
+  it('an evicted endpoint may have been the last one that its network was needed for', async () => {
+    await inSync(endpointEntry('02'), endpointEntry('03', { node: 'host-2' }))
+    await feed.tell(web, gone(keys.endpoint('web', idOf('03'))))
+    generation = undefined
+    expect(onUnneeded).not.toHaveBeenCalled()
+    await feed.tell(web, gone(keys.endpoint('web', idOf('02'))))
+    expect(onUnneeded.mock.calls).toEqual([['web']])
+  })
+
+  it.each([
+    ['at once', () => undefined],
+    ['told to be gone first', () => feed.tell(networks.prefix, gone(keys.network('web')))],
+  ])(
+    'another network in the place of one with live endpoints is only taken once they are gone: %s',
+    async (_, meanwhile) => {
+      await inSync(endpointEntry('02'))
+      await meanwhile()
+      await feed.tell(networks.prefix, put(webEntry(8, { uid: 'other', eager: true })))
+      expect(view.network('web')?.vni).toBe(7)
+      expect(guard.reason()).toContain(
+        'network web has live endpoints on this host but is another network in the store',
+      )
+      generation = revision() + 1
+      onUnneeded.mockImplementation((network: string) => sync.unfollow(network))
+      await feed.tell(web, gone(keys.endpoint('web', idOf('02'))))
+      expect(view.network('web')?.vni).toBe(8)
+      expect(guard.reason()).toBeUndefined()
+      expect([...sync.followed()]).toEqual(['web'])
+    },
+  )
+
+  it('another network that is not there either, after all, leaves the first one in place', async () => {
     await inSync(endpointEntry('02'))
-    onHistoryBroken.mockImplementation(() => guard.set('view', 'another history'))
-    await feed.tell(web, snapshot([], true))
+    await feed.tell(networks.prefix, put(webEntry(8, { uid: 'other' })))
+    await feed.tell(networks.prefix, put(webEntry(7, { mtu: 1300 })))
+    expect(view.network('web')).toMatchObject({ vni: 7, mtu: 1300 })
+    expect(guard.reason()).toBeUndefined()
+  })
+
+  it('and all that it tells, with another history, is passed over until it is read anew', async () => {
+    await inSync(endpointEntry('02'))
+    const before = sync.revision()
+    await feed.tell(web, snapshot([endpointEntry('05', { node: 'host-2' })], true))
     expect(onHistoryBroken).toHaveBeenCalledTimes(1)
+    await feed.tell(networks.prefix, put(webEntry(8)))
+    await feed.tell(nodes.prefix, snapshot([nodeEntry(2, '192.0.2.9')]))
     expect(ids()).toEqual([idOf('02')])
-    guard.set('view', undefined)
+    expect([view.network('web')?.vni, view.vtepOf('host-2'), onOwnNode.mock.calls.length]).toEqual([7, '192.0.2.2', 1])
+    expect([sync.revision(), guard.reason()]).toEqual([before, undefined])
+    const again = sync.readAnew()
+    await feed.tell(nodes.prefix, snapshot([nodeEntry(1), nodeEntry(2)]))
+    await feed.tell(networks.prefix, snapshot([webEntry()]))
+    await feed.tell(web, snapshot([endpointEntry('03', { node: 'host-2' })]))
+    await again
+    expect(ids()).toEqual([idOf('02'), idOf('03')])
     expect(guard.reason()).toContain(`endpoint ${idOf('02')}`)
   })
 })

@@ -1,26 +1,19 @@
 /** Keeps the view in step with the store: one follow per range that concerns this host. */
 import { OverlayError } from '../../lib/errors.ts'
-import { parseIp } from '../../lib/ip.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { Endpoint, Network, Node } from '../../proto/index.ts'
-import { partsBelow } from '../../store/keys.ts'
-import type { Change, Entry, Range, Store, Update } from '../../store/store.ts'
+import type { Network, Node } from '../../proto/index.ts'
+import type { Change, Range, Update } from '../../store/store.ts'
 import type { Guard } from '../guard.ts'
-import type { Key } from '../state/key.ts'
-import { readEndpoint, readNetwork } from './records.ts'
-import type { View } from './view.ts'
+import { endpointHandler, type Handler, type HandlerOptions, networkHandler, nodeHandler } from './handlers.ts'
 import { createWithheld, type Withheld } from './withheld.ts'
 
-export interface SyncOptions {
-  readonly store: Store
-  readonly view: View
+export interface SyncOptions extends HandlerOptions {
   readonly guard: Guard
   readonly signal: AbortSignal
   readonly log: Logger
   /** The node's current generation; undefined while it is evicted. */
   readonly generation: () => number | undefined
-  readonly onDirty: (keys: readonly Key[]) => void
-  readonly onOwnNode: (entry: Entry<Node> | undefined) => void
+  /** What the store tells is passed over from then on, until `readAnew`. */
   readonly onHistoryBroken: () => void
   readonly onLost: (error: OverlayError) => void
 }
@@ -32,30 +25,30 @@ interface Follow {
   isReady: boolean
 }
 
-interface Handler<T> {
-  /** Paths that the view has, to find what a snapshot lacks. */
-  readonly known: () => Iterable<string>
-  readonly put: (entry: Entry<T>) => void
-  readonly remove: (path: string) => void
-  readonly seen?: (revision: number) => void
-}
-
 export class Sync {
   readonly withheld: Withheld
   readonly #options: SyncOptions
   readonly #networks = new Map<string, Follow>()
-  /** Paths of the nodes that the view has. */
-  readonly #nodes = new Set<string>()
+  readonly #nodeHandler: Handler<Node>
+  readonly #networkHandler: Handler<Network>
   #stop = new AbortController()
   readonly #waiting = new Set<() => void>()
+  /** From a break in the store's history until it is read anew: it may be another cluster's, which says nothing of this host. */
+  #isStrange = false
   #networksRevision = 0
   #highest = 0
 
   constructor(options: SyncOptions) {
     this.#options = options
     this.withheld = createWithheld(options)
-    // Registered before this began: if the first snapshot lacks it, the node was evicted in between.
-    this.#nodes.add(options.store.keys.node(options.view.self.node).path)
+    this.#nodeHandler = nodeHandler(options)
+    this.#networkHandler = networkHandler(options, this.withheld, {
+      follow: (network) => void this.follow(network),
+      seen: (revision) => {
+        this.#networksRevision = Math.max(this.#networksRevision, revision)
+        for (const wake of this.#waiting) wake()
+      },
+    })
   }
 
   /** The highest revision of the store that was seen. */
@@ -63,14 +56,20 @@ export class Sync {
     return this.#highest
   }
 
-  /** Follows nodes, networks, and the endpoints of `networks`; resolves when all are in the view. */
+  /**
+   * Follows nodes, networks, and the endpoints of `networks` and of all eager
+   * ones; resolves when all are in the view.
+   */
   async start(networks: Iterable<string>): Promise<void> {
     const { store } = this.#options
     this.#stop = new AbortController()
+    this.#isStrange = false
     const signal = AbortSignal.any([this.#stop.signal, this.#options.signal])
-    const nodes = this.#follow(store.keys.nodes, signal, this.#nodeHandler())
-    const all = this.#follow(store.keys.networks, signal, this.#networkHandler())
+    const nodes = this.#follow(store.keys.nodes, signal, this.#nodeHandler)
+    const all = this.#follow(store.keys.networks, signal, this.#networkHandler)
     await Promise.all([nodes, all, ...Array.from(networks, (network) => this.follow(network))])
+    // Of which networks are eager the first snapshot has told.
+    await Promise.all(Array.from(this.#networks.values(), ({ ready }) => ready))
   }
 
   /** Reads all that is followed anew, over the view as it is; resolves when the view has it all. */
@@ -88,7 +87,8 @@ export class Sync {
     const stop = new AbortController()
     const signal = AbortSignal.any([stop.signal, this.#options.signal])
     this.#options.view.follow(network)
-    const first = this.#follow(this.#options.store.keys.endpoints(network), signal, this.#endpointHandler(network))
+    const handler = endpointHandler(this.#options, this.withheld, network)
+    const first = this.#follow(this.#options.store.keys.endpoints(network), signal, handler)
     const ready = first.then(() => {
       following.isReady = true
     })
@@ -102,7 +102,11 @@ export class Sync {
     return this.#networks.get(network)?.isReady ?? false
   }
 
+  /** An eager network is followed by every host, as long as it is there. */
   unfollow(network: string): void {
+    // What the store took away may be proven gone by now, and so not eager any more.
+    this.withheld.review()
+    if (this.#options.view.network(network)?.eager) return
     this.#networks.get(network)?.stop.abort()
     this.#networks.delete(network)
     this.#options.onDirty(this.#options.view.unfollow(network))
@@ -113,12 +117,17 @@ export class Sync {
     return this.#networks.keys()
   }
 
+  /** Whether every change of networks up to `revision` is in the view. */
+  hasSeenNetworks(revision: number): boolean {
+    return this.#networksRevision >= revision
+  }
+
   /**
    * Resolves once every change of networks up to `revision` is in the view.
    * @throws OverlayError `deadline` when the signal aborts first.
    */
   async networksSeen(revision: number, signal: AbortSignal): Promise<void> {
-    while (this.#networksRevision < revision) {
+    while (!this.hasSeenNetworks(revision)) {
       if (signal.aborted) throw new OverlayError('deadline', `revision ${revision} of the store has not been seen yet`)
       await new Promise<void>((resolve) => {
         const done = () => {
@@ -148,20 +157,18 @@ export class Sync {
   }
 
   #take<T>(update: Update<T>, handler: Handler<T>): void {
-    switch (update.kind) {
-      case 'lost':
-        return this.#options.onLost(update.error)
-      case 'snapshot': {
-        if (update.historyBroken) this.#options.onHistoryBroken()
-        const present = new Set(update.paths)
-        const missing = [...handler.known()].filter((path) => !present.has(path))
-        for (const entry of update.entries) this.#attempt(entry.path, () => handler.put(entry))
-        for (const path of missing) handler.remove(path)
-        break
-      }
-      case 'changes':
-        for (const change of update.changes) this.#attempt(pathOf(change), () => applyChange(change, handler))
+    if (update.kind === 'lost') return this.#options.onLost(update.error)
+    if (update.kind === 'snapshot' && update.historyBroken) {
+      this.#isStrange = true
+      this.#options.onHistoryBroken()
     }
+    if (this.#isStrange) return
+    if (update.kind === 'snapshot') {
+      const present = new Set(update.paths)
+      const missing = [...handler.known()].filter((path) => !present.has(path))
+      for (const entry of update.entries) this.#attempt(entry.path, () => handler.put(entry))
+      for (const path of missing) handler.remove(path)
+    } else for (const change of update.changes) this.#attempt(pathOf(change), () => applyChange(change, handler))
     if (!this.#options.guard.reason()) this.#highest = Math.max(this.#highest, update.revision)
     handler.seen?.(update.revision)
   }
@@ -172,70 +179,6 @@ export class Sync {
       action()
     } catch (error) {
       this.#options.log.warn({ err: error, path }, 'record in the store cannot be used')
-    }
-  }
-
-  #nodeHandler(): Handler<Node> {
-    const { store, view, onDirty, onOwnNode } = this.#options
-    const nodes = this.#nodes
-    const ownPath = store.keys.node(view.self.node).path
-    return {
-      known: () => nodes,
-      put(entry) {
-        nodes.add(entry.path)
-        if (entry.path === ownPath) onOwnNode(entry)
-        onDirty(view.setNode(entry.value.name, parseIp(entry.value.vtepAddress)))
-      },
-      remove(path) {
-        nodes.delete(path)
-        if (path === ownPath) onOwnNode(undefined)
-        onDirty(view.setNode(partsBelow(store.keys.nodes, path)[0] ?? '', undefined))
-      },
-    }
-  }
-
-  #networkHandler(): Handler<Network> {
-    const { store, view, onDirty } = this.#options
-    const { withheld } = this
-    const { keys } = store
-    return {
-      known: () => Array.from(view.networks(), ({ name }) => keys.network(name).path),
-      put(entry) {
-        const network = readNetwork(entry)
-        onDirty(view.setNetwork(network))
-        withheld.networkReturned(network.name)
-      },
-      remove(path) {
-        const name = partsBelow(keys.networks, path)[0] ?? ''
-        // Only an empty network can be removed: with endpoints of ours it cannot be true.
-        if (view.hasNetwork(name)) withheld.addNetwork(name)
-        else onDirty(view.removeNetwork(name))
-      },
-      seen: (revision) => {
-        this.#networksRevision = Math.max(this.#networksRevision, revision)
-        for (const wake of this.#waiting) wake()
-      },
-    }
-  }
-
-  #endpointHandler(network: string): Handler<Endpoint> {
-    const { store, view, onDirty } = this.#options
-    const { withheld } = this
-    const range = store.keys.endpoints(network)
-    return {
-      known: () => Array.from(view.endpoints(network), ({ id }) => store.keys.endpoint(network, id).path),
-      put: (entry) => {
-        const endpoint = readEndpoint(entry)
-        withheld.endpointSettled(endpoint.id)
-        onDirty(view.setEndpoint(endpoint))
-      },
-      remove: (path) => {
-        const endpoint = view.endpoint(network, partsBelow(range, path)[0] ?? '')
-        if (!endpoint) return
-        if (withheld.isProven(endpoint)) onDirty(view.removeEndpoint(network, endpoint.id))
-        else withheld.addEndpoint(endpoint)
-      },
-      seen: (revision) => view.seenUpTo(network, revision),
     }
   }
 }

@@ -59,6 +59,93 @@ describe('presence', () => {
   })
 })
 
+describe('eager networks', () => {
+  const eager = networkOf('web', { eager: true })
+
+  it('are on every host, from their record on and as long as it is there', () => {
+    const view = viewOf({ networks: [], endpoints: [] })
+    expect(view.hasAnyNetwork()).toBe(false)
+    expect(sorted(view.setNetwork(eager))).toEqual(all())
+    expect([view.hasNetwork('web'), view.hasAnyNetwork(), view.hasLiveEndpoint('web')]).toEqual([true, true, false])
+    view.follow('web')
+    expect(view.setEndpoint(remote)).toEqual([key('03')])
+    expect(sorted(view.removeNetwork('web'))).toEqual(all('03'))
+    expect([view.hasNetwork('web'), view.hasAnyNetwork()]).toEqual([false, false])
+  })
+
+  it('an endpoint that comes or goes gives and takes nothing', () => {
+    const view = viewOf({ networks: [eager], endpoints: [remote] })
+    expect(view.setEndpoint(endpointOf('02'))).toEqual([key('02')])
+    expect(view.hasLiveEndpoint('web')).toBe(true)
+    expect(view.setOpenIntent('web', idOf('02'), true)).toEqual([key('02')])
+    expect(view.removeEndpoint('web', idOf('02'))).toEqual([key('02')])
+    expect(view.hasNetwork('web')).toBe(true)
+  })
+
+  it('removed and made again as another one that is not', () => {
+    const view = viewOf({ networks: [eager], endpoints: [remote] })
+    expect(sorted(view.setNetwork(networkOf('web', { modRevision: 11 })))).toEqual(all('03'))
+    expect(view.hasNetwork('web')).toBe(false)
+  })
+})
+
+describe('flooding', () => {
+  const flooded = { networks: [networkOf('web', { multicast: true })], nodes: { 'host-2': '192.0.2.2' } }
+  const on = (digits: string, node: string, revision = 20) => endpointOf(digits, { node, revision })
+  const targets = (view: View) => [...view.floodTargets('web')]
+  const first = ['network web', key('03')]
+
+  it("a node's first endpoint and its last one concern the network, no other does", () => {
+    const view = viewOf(flooded)
+    expect(view.setEndpoint(on('03', 'host-2'))).toEqual(first)
+    expect(view.setEndpoint(on('04', 'host-2'))).toEqual([key('04')])
+    expect(targets(view)).toEqual(['192.0.2.2'])
+    expect(view.removeEndpoint('web', idOf('04'))).toEqual([key('04')])
+    expect(targets(view)).toEqual(['192.0.2.2'])
+    expect(view.removeEndpoint('web', idOf('03'))).toEqual(first)
+    expect(targets(view)).toEqual([])
+    view.setEndpoint(on('05', 'host-1'))
+    expect(view.setEndpoint(on('06', 'host-1'))).toEqual([key('06')])
+    expect(targets(view)).toEqual([])
+  })
+
+  it('an endpoint that moves concerns it, one that only changes does not', () => {
+    const view = viewOf({ ...flooded, nodes: { 'host-2': '192.0.2.2', 'host-3': '192.0.2.3' } })
+    view.setEndpoint(on('03', 'host-2'))
+    expect(view.setEndpoint(on('03', 'host-2', 21))).toEqual([key('03')])
+    expect(targets(view)).toEqual(['192.0.2.2'])
+    expect(view.setEndpoint(on('03', 'host-3', 22))).toEqual(first)
+    expect(targets(view)).toEqual(['192.0.2.3'])
+    // Its sandbox is gone: the node has the network no more.
+    expect(view.setEndpoint(endpointOf('03', { node: 'host-3', revision: 23, unplugged: true }))).toEqual(first)
+    expect(targets(view)).toEqual([])
+  })
+
+  it("so does a node's new VTEP address", () => {
+    const view = viewOf({ ...flooded, endpoints: [on('03', 'host-2')] })
+    expect(view.setNode('host-2', parseIp('192.0.2.22'))).toEqual(first)
+    expect(targets(view)).toEqual(['192.0.2.22'])
+    expect(view.setNode('host-2', parseIp('fd00::2'))).toEqual(first)
+    expect(targets(view)).toEqual([])
+    expect(view.setNode('host-2', undefined)).toEqual(first)
+    expect(targets(view)).toEqual([])
+    expect(view.setNode('host-3', parseIp('192.0.2.3'))).toEqual([])
+  })
+
+  it('two nodes with one address are one, and our own is none', () => {
+    const nodes = { 'host-2': '192.0.2.2', 'host-3': '192.0.2.2', 'host-4': '192.0.2.1' }
+    const endpoints = [on('03', 'host-2'), on('04', 'host-3'), on('05', 'host-4')]
+    expect(targets(viewOf({ ...flooded, nodes, endpoints }))).toEqual(['192.0.2.2'])
+  })
+
+  it('what is followed no more has no targets', () => {
+    const view = viewOf({ ...flooded, endpoints: [on('03', 'host-2')] })
+    view.unfollow('web')
+    expect(targets(view)).toEqual([])
+    expect(view.setNode('host-2', undefined)).toEqual([])
+  })
+})
+
 describe('endpoints', () => {
   it('older or same news than known are passed over', () => {
     const view = viewOf({ endpoints: [endpointOf('03', { node: 'host-2', revision: 20 })] })

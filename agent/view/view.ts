@@ -1,29 +1,27 @@
 /** The agent's picture of the store. Every change answers with the keys that it makes dirty. */
-import type { Ip } from '../../lib/ip.ts'
+import { familyOf, type Ip } from '../../lib/ip.ts'
 import { isPluggable } from '../plan.ts'
 import { endpointKey, hostKey, type Key, networkKey } from '../state/key.ts'
 import type { EndpointView, NetworkView, PlanView, Self } from '../state/view.ts'
-
-/** The endpoints of one network that is followed. */
-interface Members {
-  readonly byId: Map<string, EndpointView>
-  readonly owners: Map<Ip, string>
-  readonly local: Map<string, EndpointView>
-  /** Own endpoints that we removed, until the watch has passed the removal. */
-  readonly removed: Map<string, number>
-}
+import { Members } from './members.ts'
+import { remoteEndpoint } from './records.ts'
 
 export class View implements PlanView {
   readonly self: Self
   readonly #vteps = new Map<string, Ip>()
   readonly #networks = new Map<string, NetworkView>()
   readonly #members = new Map<string, Members>()
-  /** Keys of the endpoints on each node: what a new VTEP address concerns. */
-  readonly #keysByNode = new Map<string, Set<Key>>()
+  /** The endpoints on each node: what a new VTEP address concerns. */
+  readonly #byNode = new Map<string, Set<EndpointView>>()
+  /** Names of networks and nodes: one string for all the endpoints that have it. */
+  readonly #names = new Map<string, string>()
   readonly #openIntents = new Set<string>()
+  readonly #onGone: (endpoint: EndpointView) => void
 
-  constructor(self: Self) {
+  /** `onGone` is told of each endpoint of a followed network that goes. */
+  constructor(self: Self, onGone: (endpoint: EndpointView) => void = () => undefined) {
     this.self = self
+    this.#onGone = onGone
   }
 
   network(name: string): NetworkView | undefined {
@@ -35,23 +33,23 @@ export class View implements PlanView {
   }
 
   endpoint(network: string, id: string): EndpointView | undefined {
-    return this.#members.get(network)?.byId.get(id)
+    return this.#members.get(network)?.get(id)
   }
 
   /** All endpoints of a followed network. */
   endpoints(network: string): Iterable<EndpointView> {
-    return this.#members.get(network)?.byId.values() ?? []
+    return this.#members.get(network)?.all() ?? []
   }
 
   /** The id of the endpoint that has this address. */
   ownerOf(network: string, address: Ip): string | undefined {
-    return this.#members.get(network)?.owners.get(address)
+    return this.#members.get(network)?.ownerOf(address)
   }
 
   /** Own endpoints, of one network or of all. */
   *localEndpoints(network?: string): Iterable<EndpointView> {
     const all = network === undefined ? [...this.#members.values()] : [this.#members.get(network)]
-    for (const members of all) yield* members?.local.values() ?? []
+    for (const members of all) yield* members?.local() ?? []
   }
 
   vtepOf(node: string): Ip | undefined {
@@ -63,21 +61,33 @@ export class View implements PlanView {
   }
 
   hasNetwork(name: string): boolean {
-    for (const endpoint of this.#members.get(name)?.local.values() ?? [])
+    return this.#networks.get(name)?.eager || this.hasLiveEndpoint(name)
+  }
+
+  /** A local endpoint of it is to be plugged in. */
+  hasLiveEndpoint(network: string): boolean {
+    for (const endpoint of this.#members.get(network)?.local() ?? [])
       if (isPluggable(this.self, endpoint) && !this.#openIntents.has(endpoint.id)) return true
     return false
   }
 
   hasAnyNetwork(): boolean {
     for (const name of this.#members.keys()) if (this.hasNetwork(name)) return true
+    for (const { eager } of this.#networks.values()) if (eager) return true
     return false
+  }
+
+  floodTargets(network: string): Iterable<Ip> {
+    const { vtep: own } = this.self
+    const others = [...(this.#members.get(network)?.otherNodes() ?? [])]
+    const vteps = others.flatMap((node) => this.#vteps.get(node) ?? [])
+    // VXLAN has one underlay family per device; and what is sent to oneself would come back as another's.
+    return new Set(vteps.filter((vtep) => vtep !== own && familyOf(vtep) === familyOf(own)))
   }
 
   /** Every key that there is something to plan for. */
   keys(): readonly Key[] {
-    const endpoints = [...this.#members].flatMap(([network, { byId }]) =>
-      [...byId.keys()].map((id) => endpointKey(network, id)),
-    )
+    const endpoints = [...this.#members.values()].flatMap((members) => Array.from(members.all(), keyOf))
     return [hostKey, ...[...this.#networks.keys()].map(networkKey), ...endpoints]
   }
 
@@ -85,33 +95,48 @@ export class View implements PlanView {
     if (this.#vteps.get(name) === vtep) return []
     if (vtep) this.#vteps.set(name, vtep)
     else this.#vteps.delete(name)
-    return [...(this.#keysByNode.get(name) ?? [])]
+    const flooded = [...this.#members].filter(([network, members]) => members.hasOn(name) && this.#floods(network))
+    return [...flooded.map(([network]) => networkKey(network)), ...Array.from(this.#byNode.get(name) ?? [], keyOf)]
   }
 
+  /**
+   * Whether it is another network in the place of one with live endpoints here:
+   * only an empty one can be removed and made again, so one of the two is wrong.
+   */
+  contradicts({ name, uid }: NetworkView): boolean {
+    const known = this.#networks.get(name)
+    return known !== undefined && known.uid !== uid && this.hasLiveEndpoint(name)
+  }
+
+  /** What is written of remote endpoints depends on the VNI alone, which names the devices. */
   setNetwork(network: NetworkView): readonly Key[] {
-    const before = this.#networks.get(network.name)
+    const { name } = network
+    const before = this.#networks.get(name)
     if (before && before.modRevision >= network.modRevision) return []
-    this.#networks.set(network.name, network)
-    if (before?.vni !== network.vni) return [networkKey(network.name), ...this.#endpointKeys(network.name)]
-    const local = this.#members.get(network.name)?.local.keys() ?? []
-    return [networkKey(network.name), ...Array.from(local, (id) => endpointKey(network.name, id))]
+    return this.#withPresence(name, () => {
+      this.#networks.set(name, network)
+      const concerned = before?.vni === network.vni ? this.localEndpoints(name) : this.endpoints(name)
+      return [networkKey(name), ...Array.from(concerned, keyOf)]
+    })
   }
 
   removeNetwork(name: string): readonly Key[] {
-    if (!this.#networks.delete(name)) return []
-    return [networkKey(name), ...this.#endpointKeys(name)]
+    if (!this.#networks.has(name)) return []
+    return this.#withPresence(name, () => {
+      this.#networks.delete(name)
+      return [networkKey(name), ...this.#endpointKeys(name)]
+    })
   }
 
   /** From now on the network's endpoints are followed. */
   follow(network: string): void {
-    if (!this.#members.has(network))
-      this.#members.set(network, { byId: new Map(), owners: new Map(), local: new Map(), removed: new Map() })
+    if (!this.#members.has(network)) this.#members.set(network, new Members(this.self.node))
   }
 
   /** The network's endpoints are followed no more. */
   unfollow(network: string): readonly Key[] {
     const keys = this.#endpointKeys(network)
-    for (const endpoint of this.endpoints(network)) this.#keysByNode.get(endpoint.node)?.delete(keyOf(endpoint))
+    for (const endpoint of this.endpoints(network)) this.#byNode.get(endpoint.node)?.delete(endpoint)
     this.#members.delete(network)
     return [hostKey, networkKey(network), ...keys]
   }
@@ -119,16 +144,15 @@ export class View implements PlanView {
   /** Older than what is known, or removed by ourselves since: passed over. */
   setEndpoint(endpoint: EndpointView): readonly Key[] {
     const members = this.#members.get(endpoint.network)
-    const before = members?.byId.get(endpoint.id)
-    if (!members || members.removed.has(endpoint.id)) return []
+    const before = members?.get(endpoint.id)
+    if (!members || members.wasRemoved(endpoint.id)) return []
     if (before && before.modRevision >= endpoint.modRevision) return []
     return this.#withPresence(endpoint.network, () => {
-      if (before) this.#forget(members, before)
-      members.byId.set(endpoint.id, endpoint)
-      for (const address of endpoint.addresses) members.owners.set(address, endpoint.id)
-      if (endpoint.node === this.self.node) members.local.set(endpoint.id, endpoint)
-      this.#keysOf(endpoint.node).add(keyOf(endpoint))
-      return [keyOf(endpoint)]
+      const kept = this.#kept(endpoint)
+      const others = members.put(kept)
+      if (before) this.#byNode.get(before.node)?.delete(before)
+      this.#endpointsOn(kept.node).add(kept)
+      return this.#changed(kept, others)
     })
   }
 
@@ -138,19 +162,25 @@ export class View implements PlanView {
    */
   removeEndpoint(network: string, id: string, ownAt?: number): readonly Key[] {
     const members = this.#members.get(network)
-    if (members && ownAt !== undefined) members.removed.set(id, ownAt)
-    const before = members?.byId.get(id)
+    if (ownAt !== undefined) members?.removeAt(id, ownAt)
+    const before = members?.get(id)
     if (!members || !before) return []
     return this.#withPresence(network, () => {
-      this.#forget(members, before)
-      return [keyOf(before)]
+      const others = members.delete(before)
+      this.#onGone(before)
+      this.#byNode.get(before.node)?.delete(before)
+      return this.#changed(before, others)
     })
   }
 
   /** The watch of the network's endpoints has told everything up to `revision`. */
   seenUpTo(network: string, revision: number): void {
-    const removed = this.#members.get(network)?.removed ?? new Map<string, number>()
-    for (const [id, at] of removed) if (at <= revision) removed.delete(id)
+    this.#members.get(network)?.seenUpTo(revision)
+  }
+
+  /** Whether it has: what was written by then and is not here is gone. */
+  hasSeen(network: string, revision: number): boolean {
+    return this.#members.get(network)?.hasSeen(revision) ?? false
   }
 
   setOpenIntent(network: string, endpointId: string, open: boolean): readonly Key[] {
@@ -169,22 +199,35 @@ export class View implements PlanView {
     return [hostKey, networkKey(network), ...keys, ...this.#endpointKeys(network)]
   }
 
-  #forget(members: Members, endpoint: EndpointView): void {
-    members.byId.delete(endpoint.id)
-    members.local.delete(endpoint.id)
-    for (const address of endpoint.addresses)
-      if (members.owners.get(address) === endpoint.id) members.owners.delete(address)
-    this.#keysByNode.get(endpoint.node)?.delete(keyOf(endpoint))
+  /** What an endpoint's change makes dirty; `others`: it gave the network to another node, or took it. */
+  #changed(endpoint: EndpointView, others: boolean): readonly Key[] {
+    const { network } = endpoint
+    return others && this.#floods(network) ? [networkKey(network), keyOf(endpoint)] : [keyOf(endpoint)]
+  }
+
+  #floods(network: string): boolean {
+    return this.#networks.get(network)?.multicast ?? false
   }
 
   #endpointKeys(network: string): readonly Key[] {
     return Array.from(this.endpoints(network), keyOf)
   }
 
-  #keysOf(node: string): Set<Key> {
-    const keys = this.#keysByNode.get(node) ?? new Set()
-    this.#keysByNode.set(node, keys)
-    return keys
+  #kept(endpoint: EndpointView): EndpointView {
+    const { network, node } = endpoint
+    return node === this.self.node ? endpoint : remoteEndpoint(endpoint, this.#nameOf(network), this.#nameOf(node))
+  }
+
+  #nameOf(text: string): string {
+    const name = this.#names.get(text) ?? text
+    this.#names.set(name, name)
+    return name
+  }
+
+  #endpointsOn(node: string): Set<EndpointView> {
+    const endpoints = this.#byNode.get(node) ?? new Set()
+    this.#byNode.set(node, endpoints)
+    return endpoints
   }
 }
 

@@ -14,8 +14,11 @@ export interface Withheld {
   addEndpoint(endpoint: EndpointView): void
   /** Its record is there again, or it was detached: then that matters no more. */
   endpointSettled(id: string): void
-  /** A network with live endpoints here is not in the store. */
-  addNetwork(name: string): void
+  /**
+   * A network with live endpoints here is not in the store, or is another one
+   * there: `takeOther` takes that in, once this one is given up.
+   */
+  addNetwork(name: string, takeOther?: () => void): void
   networkReturned(name: string): void
   /** Gives up what is proven gone by now, because the node has another generation or the endpoints are no more. */
   review(): void
@@ -27,11 +30,13 @@ export interface WithheldOptions {
   /** The node's current generation; undefined while it is evicted. */
   readonly generation: () => number | undefined
   readonly onDirty: (keys: readonly Key[]) => void
+  /** As in handlers.ts. */
+  readonly onUnneeded: (network: string) => void
 }
 
-export function createWithheld({ view, guard, generation, onDirty }: WithheldOptions): Withheld {
+export function createWithheld({ view, guard, generation, onDirty, onUnneeded }: WithheldOptions): Withheld {
   const endpoints = new Map<string, EndpointView>()
-  const networks = new Set<string>()
+  const networks = new Map<string, (() => void) | undefined>()
 
   const isProven = (endpoint: EndpointView) => {
     if (endpoint.node !== view.self.node || view.hasOpenIntent(endpoint.id)) return true
@@ -59,11 +64,12 @@ export function createWithheld({ view, guard, generation, onDirty }: WithheldOpt
       )
     },
     endpointSettled,
-    addNetwork(name) {
-      networks.add(name)
+    addNetwork(name, takeOther) {
+      networks.set(name, takeOther)
+      const instead = takeOther ? 'is another network in the store' : 'no record in the store'
       guard.set(
         `network ${name}`,
-        `network ${name} has live endpoints on this host but no record in the store: detach them, or restore the store`,
+        `network ${name} has live endpoints on this host but ${instead}: detach them, or restore the store`,
       )
     },
     networkReturned,
@@ -71,11 +77,14 @@ export function createWithheld({ view, guard, generation, onDirty }: WithheldOpt
       for (const { network, id } of [...endpoints.values()].filter(isProven)) {
         onDirty(view.removeEndpoint(network, id))
         endpointSettled(id)
+        onUnneeded(network)
       }
-      for (const name of networks) {
-        if (view.hasNetwork(name)) continue
+      for (const [name, takeOther] of networks) {
+        if (view.hasLiveEndpoint(name)) continue
         onDirty(view.removeNetwork(name))
         networkReturned(name)
+        onUnneeded(name)
+        takeOther?.()
       }
     },
   }
