@@ -1,10 +1,10 @@
 /**
  * What option values may be. Each parser throws commander's
  * InvalidArgumentError, which becomes exit code 2 with the option's name before
- * the message.
+ * the message. Values of networks and endpoints are taken as they are written
+ * (see requests/): commander stops at the first fault, and they have many.
  */
 import { isIP, isIPv6 } from 'node:net'
-import { resolve } from 'node:path'
 import { InvalidArgumentError } from 'commander'
 
 /** Makes a list of an option that may be given many times. */
@@ -12,25 +12,13 @@ export function repeatable<T>(parse: (text: string) => T) {
   return (text: string, before: readonly T[] | undefined): readonly T[] => [...(before ?? []), parse(text)]
 }
 
+/** Collects an option that may be given many times, as it is written. */
+export const texts = repeatable((text) => text)
+
 export const parseText = (text: string): string => {
   if (text === '') throw new InvalidArgumentError('must not be empty')
   return text
 }
-
-/** `text` as a whole number within the bounds. */
-export function parseWhole(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value
-    throw new InvalidArgumentError(`"${text}" is not a whole number from ${least} to ${most}`)
-  }
-}
-
-/** Bytes; 68 is the least that IPv4 works with (RFC 791). */
-export const parseMtu = parseWhole(68, 65_535)
-
-/** 4194304 is the kernel's PID_MAX_LIMIT on 64-bit machines. */
-export const parsePid = parseWhole(1, 4_194_304)
 
 /** Seconds, also broken ones, as milliseconds. */
 export function parseSeconds(text: string): number {
@@ -63,16 +51,25 @@ export function parseAddress(text: string): string {
   return text
 }
 
-/** Collects KEY=VALUE into a map; a key given again takes the later value. */
-export function parsePair(text: string, before: { readonly [key: string]: string } | undefined) {
-  const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError(`"${text}" is not KEY=VALUE (for example team=web)`)
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
-}
+/** Filters of networks, by key, as the controller takes them. */
+export const filterExamples = {
+  name: 'name=we',
+  id: 'id=7d1c',
+  label: 'label=team or label=team=web',
+  driver: 'driver=overlay',
+  node: 'node=host1',
+  dangling: 'dangling=true',
+  until: 'until=24h or until=2026-03-01T00:00:00Z',
+} as const
 
-/** A bare name is one of `ip netns`, as there; another path becomes absolute. */
-export function parseNetns(text: string): string {
-  if (text === '' || text === '.' || text === '..')
-    throw new InvalidArgumentError(`"${text}" is not a network namespace (for example c1 or /proc/4711/ns/net)`)
-  return text.includes('/') ? resolve(text) : `/run/netns/${text}`
+/** KEY=VALUE with one of these keys. */
+export function parseFilter(keys: readonly (keyof typeof filterExamples)[]) {
+  return (text: string): string => {
+    const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
+    const key = keys.find((one) => one === name)
+    if (key === undefined)
+      throw new InvalidArgumentError(`"${text}" is no filter: use ${keys.map((one) => `${one}=`).join(', ')}`)
+    if (value === '') throw new InvalidArgumentError(`"${text}" has no value: write it as in ${filterExamples[key]}`)
+    return text
+  }
 }

@@ -5,15 +5,25 @@ import type { Globals } from './globals.ts'
 /** The process around the program, so that tests can put another one there. */
 export interface Surroundings {
   readonly env: NodeJS.ProcessEnv
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: Output
   readonly stderr: { write(text: string): unknown }
   /**
    * Asks the person; undefined when standard input is not a terminal. The answer is
    * undefined at its end (Ctrl-D).
    */
   readonly ask: ((question: string, interrupted: AbortSignal) => Promise<string | undefined>) | undefined
+  /** Standard input, to its end. */
+  readonly input: (interrupted: AbortSignal) => Promise<string>
   readonly now: () => Date
   readonly signals: Signals
+}
+
+export interface Output {
+  write(text: string): unknown
+  /** With its size in characters. */
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
 }
 
 export interface Signals {

@@ -1,4 +1,4 @@
-/** Commands that take several names. */
+/** Commands that take several names, or several networks from a file. */
 import { CallError } from './connect.ts'
 import type { Context } from './context.ts'
 
@@ -7,10 +7,10 @@ import type { Context } from './context.ts'
  * tells of them. Stops when the user interrupts or nobody answers.
  * @returns the results of those that succeeded.
  */
-export async function forEachName<T>(
+export async function forEachName<N, T>(
   context: Context,
-  names: readonly string[],
-  work: (name: string) => Promise<T>,
+  names: readonly N[],
+  work: (name: N) => Promise<T>,
 ): Promise<T[]> {
   const results: T[] = []
   for (const name of names) {

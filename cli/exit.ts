@@ -2,6 +2,7 @@
 import { constants } from 'node:os'
 import { OverlayError, UsageError } from '../lib/errors.ts'
 import { CallError } from './connect.ts'
+import { printable } from './table.ts'
 
 export const exitCode = {
   done: 0,
@@ -23,7 +24,7 @@ export function exitCodeOf(error: unknown): number {
 /** One line for people; with `verbose` also where it comes from. */
 export function errorText(thrown: unknown, verbose: boolean): string {
   const error = OverlayError.from(thrown)
-  const line = `overlayctl: ${oneLine(error.message)}\n`
+  const line = `overlayctl: ${printable(oneLine(error.message))}\n`
   if (!verbose) return line
   const details = [['code', error.code]]
   if (error instanceof CallError) details.push([error.peer, error.address])

@@ -15,6 +15,8 @@ export interface Globals {
   readonly output: Format
   /** How long a call may take, in milliseconds. */
   readonly timeout: number
+  /** The same for a call that looks at the whole cluster: as given, or by default longer. */
+  readonly longTimeout: number
   readonly verbose: boolean
   readonly tls: TlsFiles
 }
@@ -24,7 +26,10 @@ const options = {
   controller: ['--controller <host:port>', "the controller's address (default: 127.0.0.1:4780)"],
   agent: ['--agent <path>', "the local agent's socket (default: /run/overlay/agent.sock)"],
   output: ['-o, --output <format>', `${formats.join(', ')} (default: table)`],
-  timeout: ['--timeout <seconds>', 'how long an answer may take (default: 10)'],
+  timeout: [
+    '--timeout <seconds>',
+    'how long an answer may take (default: 10; 120 for ipam check, rm --force, node rm)',
+  ],
   tlsCert: ['--tls-cert <file>', 'certificate of this client'],
   tlsKey: ['--tls-key <file>', 'key of that certificate'],
   tlsCa: ['--tls-ca <file>', 'certificate of the authority that the controller is trusted by'],
@@ -60,6 +65,7 @@ export function readGlobals(flags: Given, env: NodeJS.ProcessEnv): Globals {
     agent: read('agent', plain, '/run/overlay/agent.sock'),
     output: read('output', parseChoice(formats), 'table'),
     timeout: read('timeout', parseSeconds, 10_000),
+    longTimeout: read('timeout', parseSeconds, 120_000),
     verbose: flags.verbose ?? !['', '0', 'false'].includes(env[variableOf('verbose')] ?? ''),
     tls: {
       cert: read('tlsCert', plain, undefined),

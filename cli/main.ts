@@ -12,6 +12,7 @@ void runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   ask: process.stdin.isTTY ? ask : undefined,
+  input,
   now: () => new Date(),
   signals: processSignals(),
 }).then((code) => process.exit(code))
@@ -29,6 +30,14 @@ async function ask(question: string, interrupted: AbortSignal): Promise<string |
   } finally {
     lines.close()
   }
+}
+
+async function input(interrupted: AbortSignal): Promise<string> {
+  const { text } = await import('node:stream/consumers')
+  return new Promise((resolve, reject) => {
+    interrupted.addEventListener('abort', () => reject(new Error('interrupted')), { once: true })
+    text(process.stdin).then(resolve, reject)
+  })
 }
 
 function processSignals(): Surroundings['signals'] {

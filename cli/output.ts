@@ -18,8 +18,11 @@ export interface View<T> {
   readonly hint: string
 }
 
+/** What a list takes: what is never shown in full has no more. */
+export type ListView<T> = Omit<View<T>, 'sheet' | 'appendix'>
+
 /** A list: a table, a JSON list (also of none or one), or a name per line. */
-export async function printList<T>(context: Context, view: View<T>, values: readonly T[]): Promise<void> {
+export async function printList<T>(context: Context, view: ListView<T>, values: readonly T[]): Promise<void> {
   const { globals, now, stdout } = context
   switch (globals.output) {
     case 'table':
@@ -37,6 +40,12 @@ export async function printList<T>(context: Context, view: View<T>, values: read
         values.map((value) => view.json(value)),
       )
   }
+}
+
+/** What was done: as a list, but of nothing, people are told nothing. */
+export async function printResults<T>(context: Context, view: ListView<T>, values: readonly T[]): Promise<void> {
+  const { output } = context.globals
+  if (values.length > 0 || output === 'json' || output === 'yaml') await printList(context, view, values)
 }
 
 /** One object: a table of one row, or the JSON object itself. */

@@ -8,16 +8,24 @@ afterEach(() => cluster?.close())
 
 const commands = [
   'create',
+  'update',
   'ls',
   'inspect',
   'rm',
   'prune',
+  'apply',
+  'diff',
   'attach',
   'detach',
   'endpoint',
   'endpoint ls',
   'endpoint inspect',
   'run',
+  'ipam',
+  'ipam show',
+  'ipam check',
+  'ipam release',
+  'ipam history',
   'node',
   'node ls',
   'node inspect',
@@ -37,7 +45,14 @@ it.each(commands)('%s --help has a paragraph and examples', async (command) => {
 it('--help groups the commands', async () => {
   const { code, stdout } = await invoke(undefined, ['--help'])
   expect(code).toBe(0)
-  expect(stdout.match(/^[A-Z]\w+:$/gm)).toEqual(['Options:', 'Networks:', 'Endpoints:', 'Cluster:', 'Examples:'])
+  expect(stdout.match(/^[A-Z]\w+:$/gm)).toEqual([
+    'Options:',
+    'Networks:',
+    'Endpoints:',
+    'Addresses:',
+    'Cluster:',
+    'Examples:',
+  ])
   expect(stdout).toContain('[OVERLAY_TLS_CA]')
 })
 

@@ -2,14 +2,19 @@
 import { Command, CommanderError } from 'commander'
 import { UsageError } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
+import { applyCommand } from './commands/apply.ts'
 import { attachCommand, detachCommand } from './commands/attach.ts'
 import { createCommand } from './commands/create.ts'
+import { diffCommand } from './commands/diff.ts'
 import { endpointCommand } from './commands/endpoint.ts'
 import { eventsCommand } from './commands/events.ts'
-import { inspectCommand, lsCommand, pruneCommand, rmCommand } from './commands/networks.ts'
+import { ipamCommand } from './commands/ipam.ts'
+import { lsCommand } from './commands/ls.ts'
+import { inspectCommand, pruneCommand, rmCommand } from './commands/networks.ts'
 import { nodeCommand } from './commands/node.ts'
 import { runCommand } from './commands/run.ts'
 import { statusCommand } from './commands/status.ts'
+import { updateCommand } from './commands/update.ts'
 import { connectAgent, connectController } from './connect.ts'
 import type { Context, Runner, Surroundings } from './context.ts'
 import { errorText, exitCode, exitCodeOf, exitCodeOfSignal } from './exit.ts'
@@ -17,8 +22,18 @@ import { addGlobalOptions, type Globals, readGlobals } from './globals.ts'
 
 /** The commands as `overlayctl --help` shows them. To add one: write it in commands/, name it here. */
 const groups: { readonly [heading: string]: readonly ((run: Runner) => Command)[] } = {
-  'Networks:': [createCommand, lsCommand, inspectCommand, rmCommand, pruneCommand],
+  'Networks:': [
+    createCommand,
+    updateCommand,
+    lsCommand,
+    inspectCommand,
+    rmCommand,
+    pruneCommand,
+    applyCommand,
+    diffCommand,
+  ],
   'Endpoints:': [attachCommand, detachCommand, endpointCommand, runCommand],
+  'Addresses:': [ipamCommand],
   'Cluster:': [nodeCommand, statusCommand, eventsCommand],
 }
 
@@ -122,6 +137,7 @@ function usageError(error: CommanderError, program: Command, argv: readonly stri
     .replace(/^option '(?:-\w, )?(--[\w-]+)[^']*' argument '[^]*?' is invalid\. /, '$1: ')
     .replace(/^command-argument value '[^]*?' is invalid for argument '([^']*)'\. /, '$1: ')
     .replace(/\n\((.*)\)$/, ': $1')
+    .replace(/^unknown option '(?:-d|--driver\b)[^]*/, '$&: all networks are overlays: leave --driver out')
   return new UsageError(`${message} (see "${commandPath(program, argv)} --help")`)
 }
 

@@ -22,10 +22,12 @@ export function tableText<T>(
   return alignedText([shown.map((column) => column.heading), ...body])
 }
 
-/** Rows of cells, each column as wide as its widest cell. */
-export function alignedText(rows: readonly (readonly string[])[]): string {
+/**
+ * Rows of cells, each column as wide as its widest cell. `widths` are those of
+ * rows before, which these go on, and become those of all.
+ */
+export function alignedText(rows: readonly (readonly string[])[], widths: number[] = []): string {
   const shown = rows.map((row) => row.map((cell) => printable(cell) || '-'))
-  const widths: number[] = []
   for (const row of shown) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)))
   return shown
     .map(
@@ -39,6 +41,6 @@ export function alignedText(rows: readonly (readonly string[])[]): string {
 }
 
 /** Labels are anyone's text: control characters must not reach the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
 }

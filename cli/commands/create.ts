@@ -1,43 +1,62 @@
 /** overlayctl create */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { OverlayError, UsageError } from '../../lib/errors.ts'
-import { type CreateNetworkResponse, NetworksService } from '../../proto/index.ts'
-import { parseAddress, parseMtu, parsePair, parseText, repeatable } from '../arguments.ts'
-import { CallError } from '../connect.ts'
+import { mtuRange } from '../../lib/requests/mtu.ts'
+import { type CreateNetworkRequest, type Init, type Network, NetworksService } from '../../proto/index.ts'
+import { texts } from '../arguments.ts'
 import type { Context, Runner } from '../context.ts'
 import { exitCode } from '../exit.ts'
-import { printOne } from '../output.ts'
-import { networkView } from '../views/network.ts'
+import { printOne, printResults } from '../output.ts'
+import type { NetworkOptions } from '../requests/create.ts'
+import { networkView, notYetMade } from '../views/network.ts'
+import { nothingToWaitFor, waitApplied } from './wait-applied.ts'
 
-interface CreateOptions {
-  readonly subnet?: readonly string[]
-  readonly gateway?: readonly string[]
-  readonly mtu?: number
-  readonly label?: { readonly [key: string]: string }
-  readonly opt?: { readonly [key: string]: string }
+interface CreateOptions extends NetworkOptions {
+  readonly file?: readonly string[]
+  readonly dryRun?: boolean
   readonly wait?: boolean
 }
+
+const dryRunNote = 'dry run: nothing was made'
 
 export function createCommand(run: Runner): Command {
   return new Command('create')
     .summary('create a network')
     .description(
-      'Creates an overlay network: a name, a VNI and one subnet, or one of each family. The name is made up when none is given; subnets come from the pools of the controller when none is given. Hosts set it up when their first endpoint is attached. Prints the network.',
+      'Creates an overlay network: a name, a VNI and one subnet, or one of each family. The name is made up when none is given; subnets come from the pools of the controller when none is given. Hosts set it up when their first endpoint is attached. Prints the network. With --file, creates the networks that a manifest describes; one that exists already is refused, and the others are made ("apply" changes it instead).',
     )
-    .argument('[name]', 'a DNS label', parseText)
-    .option('--subnet <cidr>', 'IPv4 or IPv6 subnet, one of each family (repeatable)', repeatable(parseSubnet))
+    .argument('[name]', 'a DNS label')
+    .option('--subnet <cidr>', 'IPv4 or IPv6 subnet, one of each family (repeatable)', texts)
     .option(
       '--gateway <address>',
       "gateway of the subnet of its family (repeatable; default: the subnet's first address)",
-      repeatable(parseAddress),
+      texts,
     )
     .option(
-      '--mtu <bytes>',
-      "MTU of the endpoints' interfaces (default: what the underlay of every node carries)",
-      parseMtu,
+      '--ip-range <cidr>',
+      'part of the subnet of its family that addresses are chosen from (repeatable; default: all)',
+      texts,
     )
-    .option('--label <key=value>', 'a label (repeatable)', parsePair)
-    .option('--opt <key=value>', 'an option of the network (repeatable)', parsePair)
+    .option(
+      '--aux-address <name=address>',
+      'an address that no endpoint gets, and what it is called (repeatable)',
+      texts,
+    )
+    .option('--ipv6', 'add a unique local IPv6 /64 (RFC 4193), unless an IPv6 subnet is given')
+    .option('--internal', 'no way out: sandboxes get no default route by this network')
+    .option(
+      '--mtu <bytes>',
+      `MTU of the endpoints' interfaces: ${mtuRange} (default: what the underlay of every node carries)`,
+    )
+    .option('--vni <number>', 'VXLAN network identifier (default: the next free one)')
+    .option('--label <key[=value]>', 'a label (repeatable)', texts)
+    .option('--opt <key=value>', 'an option of the network (repeatable)', texts)
+    .option('--multicast', 'broadcast and multicast reach the hosts that have the network')
+    .option('--eager', 'set up on every host at once, before there is an endpoint')
+    .option('--allow-overlap', 'subnets may lie on routes, addresses and resolvers of nodes')
+    .option('--config-from <network>', 'take from this network what is not given here, but its name, subnets and VNI')
+    .option('-f, --file <path>', 'manifest of networks, YAML or JSON; -: standard input (repeatable)', texts)
+    .option('--dry-run', 'print what would be made, and make nothing')
     .option('--wait', 'return when every live agent has applied it (at most --timeout)')
     .addHelpText(
       'after',
@@ -45,69 +64,58 @@ export function createCommand(run: Runner): Command {
 Examples:
   overlayctl create --subnet 10.0.9.0/24 web
   overlayctl create web --subnet 10.0.9.0/24 --gateway 10.0.9.254 --subnet fd00:9::/64
-  overlayctl create --wait -o name`,
+  overlayctl create web --subnet 10.0.9.0/24 --ip-range 10.0.9.128/25 --aux-address router=10.0.9.2
+  overlayctl create --ipv6 --internal --wait -o name
+  overlayctl create --config-from web web2
+  overlayctl create --file networks.yaml`,
     )
     .action(run(create))
 }
 
 async function create(context: Context, name: string | undefined, options: CreateOptions): Promise<number> {
-  const started = performance.now()
-  const request = {
-    name: name ?? '',
-    subnets: subnetsWithGateways(options.subnet ?? [], options.gateway ?? []),
-    mtu: options.mtu ?? 0,
-    labels: options.label ?? {},
-    options: options.opt ?? {},
+  const { file, dryRun = false, wait, ...description } = options
+  if (wait && dryRun) throw new UsageError(nothingToWaitFor)
+  if (file) {
+    refuseBesideFile(name, description)
+    return createOfFiles(context, file, options)
   }
-  const made = await context.controller.ask((client, call) => client.service(NetworksService).create(request, call))
-  if (!made.network) throw new OverlayError('internal', 'the controller answered without a network')
-  if (options.wait) await waitApplied(context, made, context.globals.timeout - (performance.now() - started))
-  await printOne(context, networkView, made.network)
+  const { createRequest } = await import('../requests/create.ts')
+  const network = await createOne(context, createRequest(name, description), options)
+  if (dryRun) context.note(dryRunNote)
+  await printOne(context, networkView, network)
   return exitCode.done
 }
 
-/** @throws OverlayError that says that the network exists, and what is missing. */
-async function waitApplied(context: Context, { network, revision }: CreateNetworkResponse, rest: number) {
-  const name = network?.name ?? ''
-  const timeout = Math.max(1, Math.round(rest))
-  try {
-    await context.controller.ask(
-      (client, call) => client.service(NetworksService).waitApplied({ network: name, revision }, call),
-      { timeout },
-    )
-  } catch (error) {
-    // The controller's own answer says both already.
-    const told = error instanceof CallError && error.reached === 'answered' && error.code === 'deadline'
-    if (told || context.signals.interrupted.aborted) throw error
-    const { code, message } = OverlayError.from(error)
-    throw new OverlayError(code, `network ${name} exists, but whether it is applied is not known: ${message}`, {
-      cause: error,
-    })
-  }
+async function createOne(
+  context: Context,
+  request: Init<CreateNetworkRequest>,
+  { dryRun = false, wait }: CreateOptions,
+): Promise<Network> {
+  const since = performance.now()
+  const { network, revision } = await context.controller.ask((client, call) =>
+    client.service(NetworksService).create({ ...request, dryRun }, call),
+  )
+  if (!network) throw new OverlayError('internal', 'the controller answered without a network')
+  if (wait) await waitApplied(context, { name: network.name, revision, is: 'exists', since })
+  return dryRun ? notYetMade(network) : network
 }
 
-/** Which gateway belongs to which subnet is told by the family: a network has one subnet of each. */
-export function subnetsWithGateways(subnets: readonly string[], gateways: readonly string[]) {
-  const left = [...gateways]
-  const matched = subnets.map((cidr) => {
-    const at = left.findIndex((gateway) => isIPv6Text(gateway) === isIPv6Text(cidr))
-    const [gateway = ''] = at < 0 ? [] : left.splice(at, 1)
-    return { cidr, gateway }
-  })
-  const [stray] = left
-  if (stray !== undefined)
+async function createOfFiles(context: Context, files: readonly string[], options: CreateOptions): Promise<number> {
+  const { creationOf, forEachNetwork, readManifests } = await import('../manifest/index.ts')
+  const wanted = await readManifests(context, files)
+  const made = await forEachNetwork(context, wanted, (one) => createOne(context, creationOf(one), options))
+  if (options.dryRun) context.note(dryRunNote)
+  await printResults(context, networkView, made)
+  return exitCode.done
+}
+
+function refuseBesideFile(name: string | undefined, description: NetworkOptions): void {
+  const given = [
+    ...(name === undefined ? [] : ['NAME']),
+    ...Object.keys(description).map((key) => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`),
+  ]
+  if (given.length > 0)
     throw new UsageError(
-      `--gateway ${stray}: there is no ${isIPv6Text(stray) ? 'IPv6' : 'IPv4'} subnet left for it; give --subnet with each gateway`,
+      `--file: the file says what the networks are: leave out ${given.join(', ')}, or write it there`,
     )
-  return matched
-}
-
-function isIPv6Text(text: string): boolean {
-  return text.includes(':')
-}
-
-/** Only the shape: what is wrong with a subnet the controller tells, all faults at once. */
-function parseSubnet(text: string): string {
-  if (/^[\da-fA-F.:]+\/\d+$/.test(text)) return text
-  throw new InvalidArgumentError(`"${text}" is not a subnet (write ADDRESS/PREFIX, for example 10.0.9.0/24)`)
 }

@@ -24,7 +24,7 @@ describe('endpoint ls', () => {
 
   it('prints more when wide, lists in JSON, ids', async () => {
     expect((await run('endpoint ls -o wide')).stdout.split('\n')[1]).toBe(
-      '3f2a9c0d1e2f   client   web       host1   10.0.9.7,fd00:9::7   02:11:22:33:44:55   eth0        /run/netns/c1   1d    -        3f2a9c0d1e2f30415263748596a7b8c9',
+      '3f2a9c0d1e2f   client   web       host1   10.0.9.7,fd00:9::7   02:11:22:33:44:55   eth0        /run/netns/c1   0             1d    -        3f2a9c0d1e2f30415263748596a7b8c9',
     )
     expect(JSON.parse((await run('endpoint ls -o json')).stdout)).toEqual([
       Endpoint.toJson(endpoint),
@@ -41,17 +41,18 @@ describe('endpoint ls', () => {
 })
 
 it('endpoint inspect prints a sheet, an object, or a list', async () => {
-  expect((await run('endpoint inspect 3f2a')).stdout).toBe(`ID:          3f2a9c0d1e2f30415263748596a7b8c9
-Name:        client
-Network:     web (7d1c6a5e-0000-4000-8000-000000000001)
-Node:        host1
-Addresses:   10.0.9.7,fd00:9::7
-MAC:         02:11:22:33:44:55
-Interface:   eth0
-Sandbox:     /run/netns/c1
-Cookie:      4711
-Labels:      -
-Created:     2026-03-01T10:00:00Z (1d ago)
+  expect((await run('endpoint inspect 3f2a')).stdout).toBe(`ID:            3f2a9c0d1e2f30415263748596a7b8c9
+Name:          client
+Network:       web (7d1c6a5e000040008000000000000001)
+Node:          host1
+Addresses:     10.0.9.7,fd00:9::7
+MAC:           02:11:22:33:44:55
+Interface:     eth0
+GW priority:   0
+Sandbox:       /run/netns/c1
+Cookie:        4711
+Labels:        -
+Created:       2026-03-01T10:00:00Z (1d ago)
 `)
   expect(JSON.parse((await run('endpoint inspect 3f2a -o json')).stdout)).toEqual(Endpoint.toJson(endpoint))
   expect(JSON.parse((await run('endpoint inspect 3f2a 3f2a -o json')).stdout)).toHaveLength(2)

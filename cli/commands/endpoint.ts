@@ -13,8 +13,8 @@ export function endpointCommand(run: Runner): Command {
   const ls = new Command('ls')
     .summary('list endpoints')
     .description('Lists endpoints: all, those of one network, those on one node, or both.')
-    .option('--network <name>', 'only of this network', parseText)
-    .option('--node <name>', 'only on this node', parseText)
+    .option('--network <name>', 'only of this network: its name, or the beginning of its uid', parseText)
+    .option('--node <name>', 'only on this node: its name, or the beginning of its uid', parseText)
     .addHelpText(
       'after',
       `
@@ -26,15 +26,15 @@ Examples:
   const inspect = new Command('inspect')
     .summary('show endpoints in full')
     .description(
-      'Shows endpoints with all their fields. As JSON: an object for one id, a list for several. Goes on past ids that fail; the exit code is 1 then.',
+      'Shows endpoints with all their fields. As JSON: an object for one, a list for several. Goes on past those that fail; the exit code is 1 then.',
     )
-    .argument('<id...>', 'ids, or the beginning of each', repeatable(parseText))
+    .argument('<id...>', 'ids, beginnings of ids, or names', repeatable(parseText))
     .addHelpText(
       'after',
       `
 Examples:
   overlayctl endpoint inspect 3f2a9c
-  overlayctl endpoint inspect 3f2a9c -o json`,
+  overlayctl endpoint inspect client -o json`,
     )
     .action(run(show))
   return new Command('endpoint')

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { type Answers, endpoint, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { Event } from '../../proto/index.ts'
+import { type Answers, endpoint, type FakeCluster, startFakeCluster, web } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
 
 let cluster: FakeCluster | undefined
@@ -23,13 +24,28 @@ it('prints endpoints', async () => {
   await start({
     events: {
       async *watch() {
-        yield { time: '2026-03-02T10:00:00.000Z', action: 'REMOVED', endpoint }
+        yield Event.create({ time: '2026-03-02T10:00:00.000Z', action: 'REMOVED', endpoint })
       },
     },
   })
   expect((await run('events')).stdout).toBe(
     '2026-03-02T10:00:00.000Z   removed   endpoint   3f2a9c0d1e2f   network=web node=host1 addresses=10.0.9.7,fd00:9::7 name=client\n',
   )
+})
+
+it('prints warnings and their end with what they are of', async () => {
+  const [time, message] = ['2026-03-02T10:00:00.000Z', '93 % of the addresses of 10.0.9.0/24 are used']
+  await start({
+    events: {
+      async *watch() {
+        yield Event.create({ time, action: 'WARNED', network: web, message })
+        yield Event.create({ time, action: 'CLEARED', network: web, message })
+      },
+    },
+  })
+  expect((await run('events')).stdout).toBe(`${time}   warned    network    web            ${message}
+${time}   cleared   network    web            ${message}
+`)
 })
 
 it('prints an object per line, documents, or names', async () => {
@@ -48,7 +64,7 @@ it('ends quietly at Ctrl-C', async () => {
   await start({
     events: {
       async *watch(_, { signal }) {
-        yield { time: '2026-03-02T10:00:00.000Z', action: 'REMOVED', endpoint }
+        yield Event.create({ time: '2026-03-02T10:00:00.000Z', action: 'REMOVED', endpoint })
         interrupt.abort('SIGINT')
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
       },

@@ -10,14 +10,14 @@ export function eventsCommand(run: Runner): Command {
   return new Command('events')
     .summary('follow what happens in the cluster')
     .description(
-      'Shows changes of networks, endpoints and nodes as they happen, from now on, until Ctrl-C. As JSON: one object per line.',
+      'Shows changes of networks, endpoints and nodes as they happen, from now on, until Ctrl-C; and warnings, with those that there are at the start. As JSON: one object per line.',
     )
     .addHelpText(
       'after',
       `
 Examples:
   overlayctl events
-  overlayctl events -o json | jq -r .action`,
+  overlayctl events -o json | jq -r 'select(.action == "WARNED").message'`,
     )
     .action(run(events))
 }

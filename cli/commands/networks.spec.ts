@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { OverlayError } from '../../lib/errors.ts'
 import { Network } from '../../proto/index.ts'
-import { type Answers, db, endpoint, type FakeCluster, startFakeCluster, web } from '../testing/cluster.ts'
+import { type Answers, db, type FakeCluster, startFakeCluster, web, webInFull } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
 
 let cluster: FakeCluster | undefined
@@ -17,7 +16,7 @@ const busy: Answers = {
   networks: {
     remove: async ({ name }) => {
       if (name === 'busy') throw new OverlayError('failed_precondition', 'network busy has endpoints: detach 3f2a9c0d')
-      return { network: { ...web, name } }
+      return { network: { ...web, name }, detachedEndpoints: 0 }
     },
     get: async ({ name }) => {
       if (name === 'busy') throw new OverlayError('not_found', 'there is no network busy')
@@ -26,65 +25,28 @@ const busy: Answers = {
   },
 }
 
-describe('ls', () => {
-  it('prints a table of all pages', async () => {
-    await start()
-    expect(await run('ls')).toEqual({
-      code: 0,
-      stderr: '',
-      stdout: `NAME   VNI       SUBNETS                   MTU    ENDPOINTS   AGE
-db     1048577   10.0.10.0/24              1450   0           3m20s
-web    1048576   10.0.9.0/24,fd00:9::/64   1450   1           1d
-`,
-    })
-  })
-
-  it('prints more when wide', async () => {
-    await start()
-    expect((await run('ls -o wide')).stdout).toBe(
-      `NAME   VNI       SUBNETS                   GATEWAYS             MTU    ENDPOINTS   AGE     LABELS            OPTIONS   UID
-db     1048577   10.0.10.0/24              10.0.10.1            1450   0           3m20s   -                 -         7d1c6a5e-0000-4000-8000-000000000002
-web    1048576   10.0.9.0/24,fd00:9::/64   10.0.9.1,fd00:9::1   1450   1           1d      a.b=c,team=shop   -         7d1c6a5e-0000-4000-8000-000000000001
-`,
-    )
-  })
-
-  it('prints JSON, YAML and names', async () => {
-    await start()
-    const expected = [Network.toJson(db), Network.toJson(web)]
-    expect(JSON.parse((await run('ls -o json')).stdout)).toEqual(expected)
-    expect(parse((await run('-o yaml ls')).stdout)).toEqual(expected)
-    expect((await run('ls --output=name')).stdout).toBe('db\nweb\n')
-  })
-
-  it('hints at the first network when there is none', async () => {
-    await start(none)
-    expect(await run('ls')).toEqual({
-      code: 0,
-      stdout: '',
-      stderr: 'no networks yet: make one with "overlayctl create --subnet 10.0.9.0/24 web"\n',
-    })
-    expect(await run('ls -o json')).toEqual({ code: 0, stdout: '[]\n', stderr: '' })
-    expect(await run('ls -o yaml')).toEqual({ code: 0, stdout: '[]\n', stderr: '' })
-    expect(await run('ls -o name')).toEqual({ code: 0, stdout: '', stderr: '' })
-  })
-})
-
 describe('inspect', () => {
   it('prints a sheet and the endpoints', async () => {
     await start()
-    expect((await run('inspect web')).stdout).toBe(`Name:        web
-UID:         7d1c6a5e-0000-4000-8000-000000000001
-State:       ready
-VNI:         1048576
-Subnets:     10.0.9.0/24,fd00:9::/64
-Gateways:    10.0.9.1,fd00:9::1
-MTU:         1450
-Labels:      a.b=c,team=shop
-Options:     -
-Created:     2026-03-01T10:00:00Z (1d ago)
-Nodes:       host1
-Endpoints:   1
+    expect((await run('inspect web')).stdout).toBe(`Name:            web
+UID:             7d1c6a5e000040008000000000000001
+State:           ready
+VNI:             1048576
+Subnets:         10.0.9.0/24,fd00:9::/64
+Gateways:        10.0.9.1,fd00:9::1
+IP ranges:       -
+Aux addresses:   -
+MTU:             1450
+Flags:           -
+Labels:          a.b=c,team=shop
+Options:         -
+Created:         2026-03-01T10:00:00Z (1d ago)
+Nodes:           host1
+Endpoints:       1
+
+SUBNET        USED   RESERVED   QUARANTINED   FREE     FULL
+10.0.9.0/24   1      1          2             250      [#.........] 0.8 %
+fd00:9::/64   1      1          0             1.8e19   [..........] 0 %
 
 ID             NAME     NETWORK   NODE    ADDRESSES            MAC                 INTERFACE   AGE
 3f2a9c0d1e2f   client   web       host1   10.0.9.7,fd00:9::7   02:11:22:33:44:55   eth0        1d
@@ -93,8 +55,7 @@ ID             NAME     NETWORK   NODE    ADDRESSES            MAC              
 
   it('prints an object for one name and a list for several', async () => {
     await start()
-    const json = (name: string) =>
-      Network.toJson({ ...web, name, status: { endpointCount: 1, nodes: ['host1'], endpoints: [endpoint] } })
+    const json = (name: string) => Network.toJson({ ...webInFull, name })
     expect(JSON.parse((await run('inspect web -o json')).stdout)).toEqual(json('web'))
     expect(JSON.parse((await run('inspect a b -o json')).stdout)).toEqual([json('a'), json('b')])
   })
@@ -108,6 +69,32 @@ ID             NAME     NETWORK   NODE    ADDRESSES            MAC              
     })
     expect(await run('inspect busy -o json')).toMatchObject({ code: 1, stdout: '' })
     expect(await run('inspect busy busy -o json')).toMatchObject({ code: 1, stdout: '[]\n' })
+  })
+
+  it('shows flags, ranges, warnings, and how to see the other endpoints', async () => {
+    const [subnet] = web.subnets
+    const network = Network.create({
+      ...webInFull,
+      subnets: [{ ...subnet, ipRange: '10.0.9.128/25', auxAddresses: { router: '10.0.9.2' } }],
+      internal: true,
+      allowOverlap: true,
+      status: {
+        ...webInFull.status,
+        endpointCount: 1235,
+        warnings: ['10.0.9.0/24: 90 % of the addresses are in use', 'route 10.0.0.0/8 of host2'],
+      },
+    })
+    await start({ networks: { get: async () => network } })
+    const { stdout } = await run('inspect web')
+    for (const line of [
+      'IP ranges:       10.0.9.128/25',
+      'Aux addresses:   router=10.0.9.2',
+      'Flags:           internal,allow-overlap',
+      'Warning:         10.0.9.0/24: 90 % of the addresses are in use',
+      'Warning:         route 10.0.0.0/8 of host2',
+      'and 1234 more endpoints: see "overlayctl endpoint ls --network web"',
+    ])
+      expect(stdout.split('\n')).toContain(line)
   })
 })
 
@@ -123,8 +110,20 @@ describe('rm', () => {
 
   it('prints what was removed', async () => {
     await start()
-    expect(JSON.parse((await run('rm a -o json')).stdout)).toEqual([Network.toJson({ ...web, name: 'a' })])
+    expect(JSON.parse((await run('rm a -o json')).stdout)).toEqual([
+      Network.toJson({ ...web, name: 'a', status: null }),
+    ])
     expect((await run('rm a b -o name')).stdout).toBe('a\nb\n')
+  })
+
+  it('detaches first when forced, and says how many', async () => {
+    const { calls } = await start()
+    expect(await run('rm --force web')).toEqual({
+      code: 0,
+      stdout: 'removed network web and detached 1 endpoint\n',
+      stderr: '',
+    })
+    expect(calls).toEqual([{ method: 'networks.remove', request: { name: 'web', force: true } }])
   })
 
   it('stops at a controller that does not answer', async () => {
@@ -164,13 +163,30 @@ describe('prune', () => {
   ])('%s, answered %s, removes networks without endpoints', async (line, answer) => {
     await start()
     expect(await run(line, answer)).toEqual({ code: 0, stdout: 'removed network db\n', stderr: '' })
-    expect(removals()).toEqual([{ name: 'db' }])
+    expect(removals()).toEqual([{ name: db.uid, force: false }])
   })
 
   it.each(['', 'n', 'yesterday'])('answered "%s", removes nothing', async (answer) => {
     await start()
     expect(await run('prune', answer)).toEqual({ code: 1, stdout: '', stderr: 'nothing was removed\n' })
     expect(removals()).toEqual([])
+  })
+
+  it('asks the controller for those that fit', async () => {
+    const { calls } = await start()
+    await run('prune --yes --filter until=24h --filter label=team=shop')
+    expect(calls[0]).toMatchObject({
+      method: 'networks.list',
+      request: { filters: ['until=24h', 'label=team=shop', 'dangling=true'] },
+    })
+  })
+
+  it('takes only filters by label and time', async () => {
+    const { code, stderr } = await run('prune --yes --filter name=web')
+    expect([code, stderr]).toEqual([
+      2,
+      'overlayctl: --filter: "name=web" is no filter: use label=, until= (see "overlayctl prune --help")\n',
+    ])
   })
 
   it('has nothing to do when all are in use', async () => {

@@ -26,7 +26,7 @@ Examples:
     .description(
       'Shows nodes with all their fields. As JSON: an object for one name, a list for several. Goes on past names that fail; the exit code is 1 then.',
     )
-    .argument('<name...>', 'names of nodes', repeatable(parseText))
+    .argument('<name...>', 'names of nodes, or the beginnings of their uids', repeatable(parseText))
     .addHelpText(
       'after',
       `
@@ -39,7 +39,7 @@ Examples:
     .description(
       'Forgets nodes that are gone for good and releases their endpoints and addresses. A node whose agent is alive is refused: stop the agent first, or give --force. Goes on past names that fail; the exit code is 1 then.',
     )
-    .argument('<name...>', 'names of nodes', repeatable(parseText))
+    .argument('<name...>', 'names of nodes, or the beginnings of their uids', repeatable(parseText))
     .option('--force', 'also a node whose agent is alive')
     .addHelpText(
       'after',
@@ -80,8 +80,9 @@ async function show(context: Context, names: readonly string[]) {
 
 async function remove(context: Context, names: readonly string[], { force = false }: { force?: boolean }) {
   const removed = await forEachName(context, names, async (name) => {
-    const { node, releasedEndpoints } = await context.controller.ask((client, call) =>
-      client.service(NodesService).remove({ name, force }, call),
+    const { node, releasedEndpoints } = await context.controller.ask(
+      (client, call) => client.service(NodesService).remove({ name, force }, call),
+      { timeout: context.globals.longTimeout },
     )
     return { name, nodes: node ? [node] : [], releasedEndpoints }
   })

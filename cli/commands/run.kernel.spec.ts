@@ -160,4 +160,64 @@ describe('run', () => {
     const { exitCode, stderr } = await overlayctl('--network', 'web', '--', 'true')
     expect([exitCode, stderr]).toEqual([0, 'warning: the endpoint on web was not detached: no'])
   })
+
+  describe('on several networks', () => {
+    const several = ['--network', 'web', '--network', 'backend,ip=10.0.10.7,gw-priority=5', '--', 'echo', 'ran']
+    const asked = () =>
+      cluster.calls.map(({ method, request }) => `${method} ${(request as AttachRequest | DetachRequest).network}`)
+
+    it('attaches in the order given, runs, and detaches all', async () => {
+      await start({
+        agent: { attach: async ({ network }) => ({ endpoint: { ...endpoint, network }, alreadyAttached: false }) },
+      })
+      const { exitCode, stdout } = await overlayctl(...several)
+      expect([exitCode, stdout]).toEqual([0, 'ran'])
+      expect(asked()).toEqual(['agent.attach web', 'agent.attach backend', 'agent.detach backend', 'agent.detach web'])
+      const namespaces = cluster.calls.map(({ request }) => (request as AttachRequest).netns)
+      expect(new Set(namespaces).size).toBe(1)
+      expect(cluster.calls[1]?.request).toMatchObject({ addresses: ['10.0.10.7'], gwPriority: 5 })
+    })
+
+    it('runs nothing and detaches the first when the second is refused', async () => {
+      await start({
+        agent: {
+          attach: async ({ network }) => {
+            if (network === 'backend') throw new OverlayError('exhausted', 'network backend has no free address')
+            return { endpoint, alreadyAttached: false }
+          },
+          detach: async ({ network }) => {
+            if (network === 'backend') throw new OverlayError('not_found', 'nothing is attached there')
+            return { endpoint, warning: '' }
+          },
+        },
+      })
+      const { exitCode, stdout, stderr } = await overlayctl(...several)
+      expect([exitCode, stdout, stderr]).toEqual([1, '', 'overlayctl: network backend has no free address'])
+      expect(asked()).toEqual(['agent.attach web', 'agent.attach backend', 'agent.detach backend', 'agent.detach web'])
+    })
+
+    it.each([
+      [['--network', 'web', '--network', 'web'], '--network web is given twice: give each network once'],
+      [
+        ['--network', 'web', '--network', 'db', '--ip', '10.0.9.7'],
+        '--ip is for one network, and there are 2: write it behind the network that it is for, as in --network web,ip=…',
+      ],
+      [
+        ['--network', 'web,ip=10.0.9.7', '--ip', '10.0.9.8'],
+        '--network "web,ip=10.0.9.7": --ip: an endpoint has at most one IPv4 and one IPv6 address, not 10.0.9.7, 10.0.9.8',
+      ],
+    ])('%j is wrong usage', async (options, message) => {
+      await start()
+      const { exitCode, stderr } = await overlayctl(...options, '--', 'true')
+      expect([exitCode, stderr]).toEqual([2, `overlayctl: ${message}`])
+      expect(cluster.calls).toEqual([])
+    })
+  })
+
+  it('detaches by the name of a network that was named by its uid', async () => {
+    await start()
+    await overlayctl('--network', '7d1c6a5e', '--', 'true')
+    expect(cluster.calls[0]?.request).toMatchObject({ network: '7d1c6a5e' })
+    expectCleanedUp()
+  })
 })

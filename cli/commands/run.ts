@@ -1,64 +1,71 @@
 /** overlayctl run */
 import { Command } from 'commander'
 import { hasCode, OverlayError } from '../../lib/errors.ts'
-import { AgentService } from '../../proto/index.ts'
-import { parseText, repeatable } from '../arguments.ts'
+import { AgentService, type AttachRequest, type Init } from '../../proto/index.ts'
+import { texts } from '../arguments.ts'
 import { CallError } from '../connect.ts'
 import type { Context, Runner } from '../context.ts'
+import { type EndpointOptions, withEndpointOptions } from '../endpoint-options.ts'
 import { exitCodeOfSignal } from '../exit.ts'
 import { createNamespace } from '../namespace.ts'
-import { oneOfEachFamily } from './attach.ts'
 
-interface RunOptions {
-  readonly network: string
-  readonly name?: string
-  readonly ip?: readonly string[]
-  readonly ifname?: string
+interface RunOptions extends EndpointOptions {
+  readonly network: readonly string[]
 }
 
 export function runCommand(run: Runner): Command {
-  return new Command('run')
+  const command = new Command('run')
     .summary('run a command on a network')
     .description(
-      'Runs a command in a fresh network namespace that is attached to a network by the agent of this host, and detaches it when the command ends. Signals are passed on to the command; the exit code is its own, or 128+n when signal n ended it.',
+      'Runs a command in a fresh network namespace that is attached to a network, or several, by the agent of this host, and detaches it when the command ends. Nothing runs unless all are attached. With several networks, what concerns one of them follows its name: --network web,ip=10.0.9.7. Signals are passed on to the command; the exit code is its own, or 128+n when signal n ended it.',
     )
-    .requiredOption('--network <name>', 'the network', parseText)
-    .option('--name <name>', "the endpoint's name, unique in the network", parseText)
-    .option('--ip <address>', 'an address to have, one of each family (repeatable)', oneOfEachFamily)
-    .option('--ifname <name>', "the interface's name inside (default: eth0)", parseText)
-    .argument(
-      '<command...>',
-      'the command and its arguments, after --',
-      repeatable((text) => text),
+    .requiredOption(
+      '--network <name>',
+      'a network: its name, or the beginning of its uid; what is asked of it may follow, as in web,ip=10.0.9.7,ifname=ov0 (repeatable: eth0, eth1… in this order)',
+      texts,
     )
+  return withEndpointOptions(command)
+    .argument('<command...>', 'the command and its arguments, after --', texts)
     .addHelpText(
       'after',
       `
 Examples:
   overlayctl run --network web -- ip address
   overlayctl run --network web --name client -- ping -c 3 10.0.9.2
-  overlayctl run --network web -- sh`,
+  overlayctl run --network web --network backend,ip=10.0.10.7 -- sh`,
     )
     .action(run(runInside))
 }
 
 async function runInside(context: Context, command: readonly string[], options: RunOptions): Promise<number> {
+  const { network: networks, ...beside } = options
+  const { runRequests } = await import('../requests/run.ts')
+  const requests = runRequests(networks, beside)
   const namespace = await createNamespace()
-  const sandbox = { network: options.network, netns: namespace.path }
-  /** Or perhaps: an attach that failed may have been done all the same. */
-  let attached = false
+  const netns = namespace.path
+  /** Networks; the last one perhaps: an attach that failed may have been done all the same. */
+  const attached: string[] = []
   try {
-    context.signals.interrupted.throwIfAborted()
-    const request = { ...sandbox, ifname: options.ifname ?? '', name: options.name ?? '', addresses: options.ip ?? [] }
-    attached = true
-    await context.agent.ask((client, call) => client.service(AgentService).attach(request, call))
-    return await execute(context, namespace.path, command)
-  } catch (error) {
-    if (error instanceof CallError && error.reached === 'never') attached = false
-    throw error
+    for (const request of requests) {
+      context.signals.interrupted.throwIfAborted()
+      attached.push(request.network)
+      const { endpoint } = await attach(context, { ...request, netns }, () => attached.pop())
+      // What was asked for may be the beginning of a uid.
+      if (endpoint) attached.splice(-1, 1, endpoint.network)
+    }
+    return await execute(context, netns, command)
   } finally {
-    if (attached) await detach(context, sandbox)
+    for (const network of attached.toReversed()) await detach(context, { network, netns })
     await namespace.release()
+  }
+}
+
+async function attach(context: Context, request: Init<AttachRequest>, neverAsked: () => void) {
+  try {
+    return await context.agent.ask((client, call) => client.service(AgentService).attach(request, call))
+  } catch (error) {
+    if (error instanceof CallError && error.reached === 'never') neverAsked()
+    throw error
   }
 }
 

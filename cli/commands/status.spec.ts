@@ -110,3 +110,19 @@ it('lists what the agent could not bring about', async () => {
   })
   expect((await invoke(cluster, ['status'])).stdout).toContain('Problem:      link ovbr1: File exists\n')
 })
+
+it('warns of what will hurt, which is no failure', async () => {
+  const warnings = [
+    'network web: 93 % of the addresses of 10.0.9.0/24 are used',
+    'network db: 10.0.10.0/24 lies on a route',
+  ]
+  const warned = ClusterStatus.create({ ...clusterStatus, warnings })
+  await start({ clusters: { getStatus: async () => warned } })
+  const { code, stdout, stderr } = await invoke(cluster, ['status'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toContain(`Endpoints:    1
+Warning:      network web: 93 % of the addresses of 10.0.9.0/24 are used
+Warning:      network db: 10.0.10.0/24 lies on a route
+Agent: `)
+  expect(JSON.parse((await invoke(cluster, ['status', '-o', 'json'])).stdout)).toMatchObject({ warnings })
+})

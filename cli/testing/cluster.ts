@@ -12,7 +12,9 @@ import {
   ClustersService,
   Endpoint,
   EndpointsService,
+  Event,
   EventsService,
+  IpamService,
   Network,
   NetworksService,
   Node,
@@ -21,6 +23,7 @@ import {
 
 type NetworksHandlers = Handlers<typeof NetworksService>
 type EndpointsHandlers = Handlers<typeof EndpointsService>
+type IpamHandlers = Handlers<typeof IpamService>
 type NodesHandlers = Handlers<typeof NodesService>
 type AgentHandlers = Handlers<typeof AgentService>
 
@@ -28,6 +31,7 @@ type AgentHandlers = Handlers<typeof AgentService>
 export interface Answers {
   readonly networks?: Partial<NetworksHandlers>
   readonly endpoints?: Partial<EndpointsHandlers>
+  readonly ipam?: Partial<IpamHandlers>
   readonly nodes?: Partial<NodesHandlers>
   readonly agent?: Partial<AgentHandlers>
   readonly clusters?: Handlers<typeof ClustersService>
@@ -50,7 +54,7 @@ const createdAt = '2026-03-01T10:00:00Z'
 
 export const web = Network.create({
   name: 'web',
-  uid: '7d1c6a5e-0000-4000-8000-000000000001',
+  uid: '7d1c6a5e000040008000000000000001',
   vni: 1048576,
   subnets: [
     { cidr: '10.0.9.0/24', gateway: '10.0.9.1' },
@@ -65,7 +69,7 @@ export const web = Network.create({
 
 export const db = Network.create({
   name: 'db',
-  uid: '7d1c6a5e-0000-4000-8000-000000000002',
+  uid: '2b8e0f11000040008000000000000002',
   vni: 1048577,
   subnets: [{ cidr: '10.0.10.0/24', gateway: '10.0.10.1' }],
   mtu: 1450,
@@ -85,6 +89,36 @@ export const endpoint = Endpoint.create({
   ifname: 'eth0',
   sandbox: { kind: 'NAMESPACE', bootId: 'b0', cookie: '4711', path: '/run/netns/c1' },
   createdAt,
+})
+
+/** As Get answers. */
+export const webInFull = Network.create({
+  ...web,
+  status: {
+    endpointCount: 1,
+    nodes: ['host1'],
+    endpoints: [endpoint],
+    usage: [
+      {
+        cidr: '10.0.9.0/24',
+        used: 1,
+        reserved: 1,
+        quarantined: 2,
+        free: '250',
+        freeInRange: '250',
+        percentUsed: 0.8,
+      },
+      {
+        cidr: 'fd00:9::/64',
+        used: 1,
+        reserved: 1,
+        quarantined: 0,
+        free: '18446744073709551613',
+        freeInRange: '18446744073709551613',
+        percentUsed: 0,
+      },
+    ],
+  },
 })
 
 export const host1 = Node.create({
@@ -139,6 +173,7 @@ export async function startFakeCluster(answers: Answers = {}): Promise<FakeClust
   const controller = createRpcServer(silent)
   controller.add(NetworksService, recorded('networks', { ...networks, ...answers.networks }))
   controller.add(EndpointsService, recorded('endpoints', { ...endpoints, ...answers.endpoints }))
+  controller.add(IpamService, recorded('ipam', { ...ipam, ...answers.ipam }))
   controller.add(NodesService, recorded('nodes', { ...nodes, ...answers.nodes }))
   controller.add(ClustersService, answers.clusters ?? { getStatus: async () => clusterStatus })
   controller.add(EventsService, answers.events ?? { watch: watchTwo })
@@ -161,12 +196,40 @@ export async function startFakeCluster(answers: Answers = {}): Promise<FakeClust
 
 /** Pages of one network each, so that every list takes two. */
 const networks: NetworksHandlers = {
-  create: async ({ name }) => ({ network: { ...web, name: name || 'made-up', status: null }, revision: 42 }),
-  list: async ({ pageToken }) =>
-    pageToken ? { networks: [web], nextPageToken: '' } : { networks: [db], nextPageToken: 'second' },
-  get: async ({ name }) => ({ ...web, name, status: { endpointCount: 1, nodes: ['host1'], endpoints: [endpoint] } }),
-  remove: async ({ name }) => ({ network: { ...web, name } }),
+  create: async ({ name, dryRun }) => ({
+    network: { ...web, name: name || 'made-up', status: null },
+    revision: dryRun ? 0 : 42,
+  }),
+  list: async ({ pageToken, filters }) =>
+    pageToken
+      ? { networks: filters.includes('dangling=true') ? [] : [web], nextPageToken: '' }
+      : { networks: [db], nextPageToken: 'second' },
+  get: async ({ name }) => ({ ...webInFull, name }),
+  update: async ({ name, labels }) => ({
+    network: { ...web, name, labels, status: null },
+    revision: 43,
+    changed: true,
+  }),
+  remove: async ({ name, force }) => ({
+    network: { ...web, name: name === db.uid ? db.name : name, status: null },
+    detachedEndpoints: force ? 1 : 0,
+  }),
   waitApplied: async () => ({ nodes: ['host1'] }),
+}
+
+/** An address space in which all is well. */
+const ipam: IpamHandlers = {
+  show: async () => ({ network: web, subnets: [] }),
+  check: async () => ({
+    findings: [],
+    networksChecked: 2,
+    addressesChecked: 5,
+    nodesChecked: ['host1'],
+    nodesMissed: ['host2: not alive'],
+  }),
+  repair: async ({ findings }) => ({ outcomes: findings.map(() => ({ state: 'REPAIRED', problem: '' })) }),
+  release: async () => ({ was: 'in quarantine until 2026-03-02T10:01:00Z' }),
+  history: async () => ({ tenures: [] }),
 }
 
 const endpoints: EndpointsHandlers = {
@@ -192,12 +255,7 @@ const localAgent: AgentHandlers = {
   getStatus: async () => agentStatus,
 }
 
-async function* watchTwo(): AsyncGenerator<{
-  time: string
-  action: 'CREATED' | 'LOST'
-  network?: Network
-  node?: Node
-}> {
-  yield { time: '2026-03-02T10:00:00.000Z', action: 'CREATED', network: web }
-  yield { time: '2026-03-02T10:00:01.000Z', action: 'LOST', node: host2 }
+async function* watchTwo(): AsyncGenerator<Event> {
+  yield Event.create({ time: '2026-03-02T10:00:00.000Z', action: 'CREATED', network: web })
+  yield Event.create({ time: '2026-03-02T10:00:01.000Z', action: 'LOST', node: host2 })
 }

@@ -12,6 +12,12 @@ export interface InvokeOptions {
   readonly env?: NodeJS.ProcessEnv
   /** What the person answers; without it standard input is no terminal. */
   readonly answer?: string
+  /** What comes on standard input. */
+  readonly input?: string
+  /** Standard output is a terminal of this size. */
+  readonly terminal?: { readonly columns: number; readonly rows: number }
+  /** Told of each piece of standard output, with all before. */
+  readonly onOutput?: (stdout: string) => void
   /** Aborted with a signal's name as the reason. */
   readonly interrupted?: AbortSignal
 }
@@ -20,15 +26,23 @@ export interface InvokeOptions {
 export async function invoke(
   cluster: Pick<FakeCluster, 'controller' | 'agent'> | undefined,
   argv: readonly string[],
-  { env = {}, answer, interrupted = new AbortController().signal }: InvokeOptions = {},
+  { env = {}, answer, input = '', terminal, onOutput, interrupted = new AbortController().signal }: InvokeOptions = {},
 ): Promise<Invocation> {
   const written = { stdout: '', stderr: '' }
   const addresses = cluster && { OVERLAY_CONTROLLER: cluster.controller, OVERLAY_AGENT: cluster.agent }
   const code = await runCli(argv, {
     env: { ...addresses, ...env },
-    stdout: { write: (text) => (written.stdout += text) },
+    stdout: {
+      write(text) {
+        written.stdout += text
+        onOutput?.(written.stdout)
+      },
+      isTTY: terminal !== undefined,
+      ...terminal,
+    },
     stderr: { write: (text) => (written.stderr += text) },
     ask: answer === undefined ? undefined : async () => answer,
+    input: async () => input,
     now: () => now,
     signals: { interrupted, redirect: () => () => undefined },
   })

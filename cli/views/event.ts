@@ -20,12 +20,13 @@ export function eventName(event: Event): string {
 /** Columns are padded, but a stream cannot know how wide the next line will be. */
 export function eventLine(event: Event): string {
   const { kind, name, details } = subjectOf(event)
+  const told = event.action === 'WARNED' || event.action === 'CLEARED'
   const cells = [
     event.time.padEnd(24),
     event.action.toLowerCase().padEnd(7),
     kind.padEnd(8),
     (kind === 'endpoint' ? shortId(name) : name).padEnd(12),
-    details,
+    told ? event.message : details,
   ]
   return alignedText([cells])
 }

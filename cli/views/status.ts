@@ -51,6 +51,7 @@ function clusterRows(status: ClusterStatus, address: string): string[][] {
     ['Nodes', nodesCell(status.nodes)],
     ['Networks', String(status.networkCount)],
     ['Endpoints', String(status.endpointCount)],
+    ...status.warnings.map((warning) => ['Warning', warning]),
   ]
 }
 
