@@ -81,6 +81,7 @@ async function kernelAlone(round: number, netns: string): Promise<void> {
     mac: macOf('inside', String(round)),
     addresses: [`10.99.${round >> 7}.${(round & 127) + 2}/16`],
     gateways: [gateway],
+    gwPriority: 0,
   }
   const veth: Item = {
     kind: 'veth',

@@ -1,5 +1,6 @@
 /** Writes endpoints of nodes that do not exist, as their agents would have: a large network from a small lab. */
 
+import { tenureWrites } from '../../agent/ipam/tenure.ts'
 import { formatIp, parseCidr } from '../../lib/ip.ts'
 import { createLogger } from '../../lib/log.ts'
 import { macOf } from '../../lib/mac.ts'
@@ -13,13 +14,16 @@ export interface PopulateInput {
   readonly count: number
 }
 
-/** Four keys each, and etcd takes 128 in a transaction. */
-const perTransaction = 30
+/** Five keys each, and etcd takes 128 in a transaction. */
+const perTransaction = 25
+/** Transactions under way at once. */
+const inFlight = 4
 const nodes = 100
 
 const { etcd, network, count } = workerInput() as PopulateInput
 const store = connect({ urls: [etcd], log: createLogger('bench', 'warn') })
 const { keys } = store
+const now = new Date().toISOString()
 const record = await store.get(keys.network(network))
 const cidr = parseCidr(record?.value.subnets[0]?.cidr ?? '')
 
@@ -35,10 +39,16 @@ const nodeWrites = Array.from({ length: nodes }, (_, n): Write => {
 })
 await store.commit({ compares: [], writes: nodeWrites })
 
-for (let from = 0; from < count; from += perTransaction) {
-  const indexes = Array.from({ length: Math.min(perTransaction, count - from) }, (_, n) => from + n)
-  await store.commit({ compares: [], writes: indexes.flatMap(endpointWrites) })
+let written = 0
+const write = async () => {
+  while (written < count) {
+    const from = written
+    written += perTransaction
+    const indexes = Array.from({ length: Math.min(perTransaction, count - from) }, (_, n) => from + n)
+    await store.commit({ compares: [], writes: indexes.flatMap(endpointWrites) })
+  }
 }
+await Promise.all(Array.from({ length: inFlight }, write))
 await store.close()
 workerOutput({ written: count })
 
@@ -48,19 +58,17 @@ function endpointWrites(index: number): readonly Write[] {
   const node = `ghost-${index % nodes}`
   const address = formatIp(cidr.family, cidr.last - 1n - BigInt(index))
   const mac = macOf('endpoint', id)
+  const endpoint = { id, network, name: '', node, mac, addresses: [address], createdAt: now }
   return [
     put(keys.endpoint(network, id), {
-      id,
-      network,
+      ...endpoint,
       networkUid: record?.value.uid,
-      node,
-      mac,
-      addresses: [address],
       ifname: 'eth0',
       sandbox: { kind: 'NAMESPACE', bootId: 'bench', cookie: String(index), path: `/run/netns/${id}` },
     }),
     put(keys.address(network, address), { kind: 'ENDPOINT', endpointId: id, node }),
     put(keys.mac(network, mac), { endpointId: id }),
     put(keys.placement(node, network, id), null),
+    ...tenureWrites(keys, endpoint),
   ]
 }

@@ -102,7 +102,7 @@ test('create --wait returns when all live agents have it, and says so when one d
   const { exitCode, stderr } = await lab.overlayctl('create', 'late', '--wait', '--timeout', '1.5')
   await agent.thaw()
   expect(exitCode).toBe(1)
-  expect(stderr).toContain('network late is made, but not applied in time on h2')
+  expect(stderr).toContain('network late is stored, but not applied in time on h2')
   await lab.overlayctlJson('rm', 'soon', 'late')
 })
 

@@ -38,8 +38,7 @@ test('200 attaches at once into 125 addresses: each is given once, the rest fail
   expect(refused).toHaveLength(200 - free)
   for (const { code, message } of refused) {
     expect(code).toBe('exhausted')
-    // The gateway's is in use, too.
-    expect(message).toContain(`no free address left in 10.0.9.0/25 (${free + 1} in use`)
+    expect(message).toContain(`no free address left in 10.0.9.0/25 (${free} used, 1 reserved`)
   }
   expect(await traces(lab, 'web')).toEqual(tracesOf(done.map(({ endpoint }) => endpoint)))
   for (const { sandbox, endpoint } of attempts)
@@ -58,8 +57,8 @@ test('addresses that were given back rest: chosen by none for a while, but given
   expect(await keysBelow(lab.etcd, 'released/web/')).toHaveLength(free)
   const [{ error } = { error: undefined }] = await attachAll('web', workloads.slice(0, 1))
   expect(error?.code).toBe('exhausted')
-  expect(error?.message).toContain(`(1 in use, ${free} in quarantine)`)
-  const next = Date.parse(/the next one is free at (\S+)$/.exec(error?.message ?? '')?.[1] ?? '')
+  expect(error?.message).toContain(`(0 used, 1 reserved, ${free} in quarantine)`)
+  const next = Date.parse(/the next one is free at ([^\s;]+)/.exec(error?.message ?? '')?.[1] ?? '')
   expect(next).toBeGreaterThan(Date.now())
   expect(next).toBeLessThan(Date.now() + 80_000)
 

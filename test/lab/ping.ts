@@ -12,6 +12,16 @@ export async function ping(from: Netns, address: string, timeout = 1): Promise<b
   throw new Error(`in ${from.name}: ping ${address}: ${stderr}`)
 }
 
+/** Whether an echo request whose IP packet has `size` bytes, and may not be fragmented, is answered. */
+export async function passesWhole(from: Netns, address: string, size: number): Promise<boolean> {
+  // The headers of IP and ICMP.
+  const payload = size - (address.includes(':') ? 48 : 28)
+  const flags = ['-n', '-q', '-M', 'do', '-c', '1', '-W', '1', '-s', String(payload)]
+  const { exitCode, stdout, stderr } = await from.try(['ping', ...flags, address])
+  if (exitCode === 0 || exitCode === 1) return exitCode === 0
+  throw new Error(`in ${from.name}: ping ${address}: ${stderr || stdout}`)
+}
+
 export interface Member {
   readonly sandbox: Netns
   readonly address: string
