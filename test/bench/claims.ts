@@ -5,6 +5,7 @@ import type { ClaimsInput, ClaimsOutput } from './claims-worker.ts'
 import { type Benchmark, type Figure, median, quantile } from './figure.ts'
 import { runWorker } from './in-host.ts'
 import type { PopulateInput } from './populate-worker.ts'
+import type { PutsInput, PutsOutput } from './puts-worker.ts'
 
 const processes = 4
 const claimsOfEach = 500
@@ -47,15 +48,39 @@ async function atOnce(lab: Lab): Promise<readonly Figure[]> {
   if (addresses.length !== all || new Set(addresses).size !== all)
     throw new Error(`${addresses.length} addresses were given, ${new Set(addresses).size} different ones, not ${all}`)
   const latencies = outputs.flatMap((output) => output.latencies)
+  const bare = await barePuts(lab)
   const seconds = (Math.max(...outputs.map(({ to }) => to)) - Math.min(...outputs.map(({ from }) => from))) / 1000
   const commits = outputs.reduce((sum, output) => sum + output.commits, 0)
   const what = `of ${all} claims, ${processes * inFlightOfEach} in flight`
   return [
     { bench: 'claims', what: `median ${what}`, value: median(latencies), unit: 'ms' },
     { bench: 'claims', what: `p99 ${what}`, value: quantile(latencies, 0.99), unit: 'ms', atMost: 25 },
+    {
+      bench: 'claims',
+      what: 'that p99 against one bare put each, the same processes',
+      value: quantile(latencies, 0.99) / quantile(bare, 0.99),
+      unit: 'x',
+      note: `bare puts: median ${median(bare).toFixed(1)}, p99 ${quantile(bare, 0.99).toFixed(1)} ms`,
+    },
     { bench: 'claims', what: `claims in a second ${what}`, value: all / seconds, unit: '/s' },
     { bench: 'claims', what: `transactions for a claim ${what}`, value: commits / all, unit: 'x' },
   ]
+}
+
+/** What etcd, gRPC and these cores take for so many at once, without any of ours. */
+async function barePuts(lab: Lab): Promise<readonly number[]> {
+  const outputs = await Promise.all(
+    Array.from({ length: processes }, (_, n) =>
+      runWorker<PutsOutput>(lab.ctl, 'puts-worker', {
+        etcd: lab.etcd.url,
+        writer: `writer-${n}`,
+        puts: claimsOfEach,
+        warmUp: warmUpOfEach,
+        inFlight: inFlightOfEach,
+      } satisfies PutsInput),
+    ),
+  )
+  return outputs.flatMap((output) => output.latencies)
 }
 
 async function oneAtATime(lab: Lab): Promise<readonly Figure[]> {
