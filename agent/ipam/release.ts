@@ -84,7 +84,7 @@ function commitRelease(
       ...holdings.map((holding) => remove(holding.key)),
       ...addresses.map((ip) => putToRest(keys, network, ip, node, rest)),
       remove(keys.placement(node, network, id)),
-      ...tenureWrites(keys, endpoint, { releasedAt: new Date().toISOString(), end: 'DETACHED' }),
+      ...tenureWrites(keys, { ...endpoint, addresses }, { releasedAt: new Date().toISOString(), end: 'DETACHED' }),
     ],
     // Whether they are there is what counts, readable or not.
     otherwise: [key, keys.node(node)].map(({ path }) => ({ path, type: null })),
