@@ -113,7 +113,9 @@ test('ARP and ND for endpoints are answered on the host all the same', async () 
   const onH1 = await wire(a.host)
   for (const address of c.endpoint.addresses) await a.sandbox.exec(['ping', '-c', '1', '-W', '1', address])
   const inner = (await (await onH1.stop()).vxlan()).map(({ inner: { text } }) => text)
-  expect(inner.filter((text) => /who-has|neighbor/.test(text))).toEqual([])
+  // What the bridges themselves ask is flooded in such a network, and may come at any time.
+  const asked = inner.filter((text) => /who-has|neighbor solicitation/.test(text) && !isOfGateway(text))
+  expect(asked).toEqual([])
 })
 
 test('a network that is none stays silent beside it', async () => {
@@ -164,4 +166,8 @@ function heardFrom(listener: Listener, { name }: Workload): readonly string[] {
 async function packetsOfParty(capture: Capture): Promise<readonly VxlanPacket[]> {
   const packets = await (await capture.stop()).vxlan()
   return packets.filter(({ vni }) => vni === party.vni)
+}
+
+function isOfGateway(text: string): boolean {
+  return party.subnets.some(({ gateway }) => text.startsWith(`${gateway} >`) || text.includes(`tell ${gateway},`))
 }
