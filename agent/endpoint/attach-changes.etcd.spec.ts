@@ -1,38 +1,17 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
-import { createHost, startAgent, type TestAgent, type TestHost } from '../testing/agent.ts'
-import { openCluster, type TestCluster } from '../testing/cluster.ts'
+import { describe, expect, it, vi } from 'vitest'
+import type { TestAgent } from '../testing/agent.ts'
+import type { TestCluster } from '../testing/cluster.ts'
+import { expectNothingLeft, withOneAgent } from '../testing/one-agent.ts'
 
-let etcd: TestEtcd
 let cluster: TestCluster
-let host: TestHost
 let agent: TestAgent
 let before: readonly string[]
 
-beforeAll(async () => {
-  etcd = await startEtcd()
-})
-afterAll(() => etcd.close())
-beforeEach(async () => {
-  cluster = await openCluster(etcd)
-  host = createHost(1)
-  agent = await startAgent(cluster, host)
-  await cluster.addNetwork('web')
-  before = await cluster.held()
-})
-afterEach(async () => {
-  await agent.stop()
-  await cluster.close()
-  host.remove()
+withOneAgent((one) => {
+  ;({ cluster, agent, before } = one)
 })
 
-/** Nothing is left in store or kernel but resting addresses; nothing is open. */
-async function nothingIsLeft(): Promise<void> {
-  await agent.until(async () => (await cluster.held()).length === before.length && agent.kernel.items.size === 0)
-  expect(await cluster.held()).toEqual(before)
-  expect(agent.parts.intents.open()).toEqual([])
-  expect([...agent.parts.sync.followed()]).toEqual([])
-}
+const nothingIsLeft = () => expectNothingLeft({ cluster, agent, before })
 
 describe('a network that is another one than the view shows', () => {
   it.each([

@@ -1,27 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
-import { createHost, startAgent, type TestAgent, type TestHost } from '../testing/agent.ts'
-import { openCluster, type TestCluster } from '../testing/cluster.ts'
+import { describe, expect, it } from 'vitest'
+import type { TestAgent } from '../testing/agent.ts'
+import type { TestCluster } from '../testing/cluster.ts'
+import { withOneAgent } from '../testing/one-agent.ts'
 
-let etcd: TestEtcd
 let cluster: TestCluster
-let host: TestHost
 let agent: TestAgent
 
-beforeAll(async () => {
-  etcd = await startEtcd()
-})
-afterAll(() => etcd.close())
-beforeEach(async () => {
-  cluster = await openCluster(etcd)
-  host = createHost(1)
-  agent = await startAgent(cluster, host)
-  await cluster.addNetwork('web')
-})
-afterEach(async () => {
-  await agent.stop()
-  await cluster.close()
-  host.remove()
+withOneAgent((one) => {
+  ;({ cluster, agent } = one)
 })
 
 describe('attach', () => {

@@ -1,0 +1,43 @@
+/** What the specs of attach and detach begin with: one agent, and a network `web`. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
+import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
+import { createHost, startAgent, type TestAgent } from './agent.ts'
+import { openCluster, type TestCluster } from './cluster.ts'
+
+export interface OneAgent {
+  readonly cluster: TestCluster
+  readonly agent: TestAgent
+  /** What is held in the store with nothing attached. */
+  readonly before: readonly string[]
+}
+
+/** Registers what makes them anew before each test; `begin` is given what the test has. */
+export function withOneAgent(begin: (one: OneAgent) => void): void {
+  let etcd: TestEtcd
+  let end = async () => {}
+  beforeAll(async () => {
+    etcd = await startEtcd()
+  })
+  afterAll(() => etcd.close())
+  beforeEach(async () => {
+    const cluster = await openCluster(etcd)
+    const host = createHost(1)
+    const agent = await startAgent(cluster, host)
+    await cluster.addNetwork('web')
+    begin({ cluster, agent, before: await cluster.held() })
+    end = async () => {
+      await agent.stop()
+      await cluster.close()
+      host.remove()
+    }
+  })
+  afterEach(() => end())
+}
+
+/** Nothing is left in store or kernel but resting addresses; nothing is open. */
+export async function expectNothingLeft({ cluster, agent, before }: OneAgent): Promise<void> {
+  await agent.until(async () => (await cluster.held()).length === before.length && agent.kernel.items.size === 0)
+  expect(await cluster.held()).toEqual(before)
+  expect(agent.parts.intents.open()).toEqual([])
+  expect([...agent.parts.sync.followed()]).toEqual([])
+}
