@@ -117,7 +117,7 @@ type AnyHandler = (input: never, context: CallContext) => Promise<unknown> | Asy
 type StreamCall = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
 
 /** grpc-js' description of one method. */
-export function definitionOf({ path, kind, input, output }: AnyMethod) {
+function definitionOf({ path, kind, input, output }: AnyMethod) {
   return {
     path,
     requestStream: kind === 'duplex',

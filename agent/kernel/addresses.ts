@@ -70,7 +70,7 @@ export function dumpAddressesIn(strictSocket: NetlinkSocket, netnsid: number, in
   return dump(strictSocket, index, [u32(IFA_TARGET_NETNSID, netnsid)])
 }
 
-export function decodeAddress(payload: Buffer): LinkAddress | undefined {
+function decodeAddress(payload: Buffer): LinkAddress | undefined {
   const found = readAttributes(payload.subarray(8))
   // On a point-to-point link IFA_ADDRESS is the other end's; IPv6 has no IFA_LOCAL otherwise.
   const address = readIp(found.get(IFA_LOCAL) ?? found.get(IFA_ADDRESS))

@@ -1,5 +1,6 @@
 /** The real kernel: rtnetlink for links and entries, nftables for the firewall. */
 import { OverlayError } from '../../lib/errors.ts'
+import { takeTurns } from '../../lib/in-slices.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { AnyItem, BridgeAddress } from '../state/item.ts'
 import { deleteAddress, dumpAddresses } from './addresses.ts'
@@ -17,7 +18,6 @@ import { ownership } from './ownership.ts'
 import { sourceTowards } from './routes.ts'
 import { mustExchange, settleAddress } from './settle-address.ts'
 import { ownBridge } from './settle-link.ts'
-import { takeTurns } from './turns.ts'
 import { abandonVeth, prepareVeth, putVeth } from './veth.ts'
 import { putVxlan } from './vxlan.ts'
 

@@ -5,6 +5,7 @@
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { OverlayError } from '../../lib/errors.ts'
+import { takeTurns } from '../../lib/in-slices.ts'
 import { netlinkError } from './netlink-error.ts'
 import {
   type Acknowledgement,
@@ -25,7 +26,6 @@ import {
   send,
   setSocketOption,
 } from './syscalls.ts'
-import { takeTurns } from './turns.ts'
 
 const NETLINK_ROUTE = 0
 const SOL_SOCKET = 1

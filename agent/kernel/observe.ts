@@ -1,4 +1,6 @@
 /** What the kernel holds of ours, as items. */
+
+import { takeTurns } from '../../lib/in-slices.ts'
 import { type Ip, parseIp } from '../../lib/ip.ts'
 import type { Mac } from '../../lib/mac.ts'
 import type { Vni } from '../../lib/vni.ts'
@@ -11,7 +13,6 @@ import { isAsMade, isFlooding } from './link-settings.ts'
 import { dumpLinks, type Link } from './links.ts'
 import { dumpForwarding, dumpNeighbours, type ForwardingEntry, floodMac } from './neighbours.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
-import { takeTurns } from './turns.ts'
 import { vxlanOf } from './vxlan.ts'
 
 type Links = ReadonlyMap<number, Link>

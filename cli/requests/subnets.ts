@@ -77,7 +77,7 @@ export function subnetChangesOf(
   return { subnets, removeIpRanges }
 }
 
-export function familyOfText(text: string): Family {
+function familyOfText(text: string): Family {
   return text.includes(':') ? 6 : 4
 }
 

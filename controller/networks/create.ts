@@ -6,10 +6,10 @@ import type { CreateNetworkRequest, CreateNetworkResponse } from '../../proto/in
 import { partsBelow } from '../../store/keys.ts'
 import { absent, type Entry, put, rangeUnchanged, type Store, unchanged, type Write } from '../../store/store.ts'
 import type { Pool, VniRange } from './allocate.ts'
+import { inOrder } from './in-order.ts'
 import { type NetworkPlan, planNetwork } from './plan-network.ts'
 import { routesOfHosts } from './routes-of-hosts.ts'
 import type { RoutesOfNode } from './taken.ts'
-import { takeTurns } from './turns.ts'
 
 export interface CreateOptions {
   readonly vnis: VniRange
@@ -29,7 +29,7 @@ export type CreateNetwork = (request: CreateNetworkRequest, signal: AbortSignal)
  * networks commits only if no network was written since.
  */
 export function networkCreator(store: Store, options: CreatorOptions): CreateNetwork {
-  const inTurn = takeTurns()
+  const inTurn = inOrder()
   return async (request, signal) => {
     const wish = validateCreate(request)
     if (request.dryRun) {

@@ -13,7 +13,7 @@ export type InTurn = <T>(attempt: () => Promise<T>, signal: AbortSignal) => Prom
  * Those of one controller take turns, because of several that race only one
  * goes through.
  */
-export function takeTurns(): InTurn {
+export function inOrder(): InTurn {
   let last: Promise<unknown> = Promise.resolve()
   return (attempt, signal) => {
     const mine = last.then(() => untilCommitted(attempt, signal))

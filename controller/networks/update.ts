@@ -15,13 +15,13 @@ import {
 } from '../../store/store.ts'
 import { Refusals } from '../refusals.ts'
 import { refuseOverlap } from './allocate.ts'
+import { inOrder } from './in-order.ts'
 import { carriedBy } from './mtu.ts'
 import { nodesWith, placementsOf } from './placements.ts'
 import { planUpdate, type UpdatePlan } from './plan-update.ts'
 import { findNetwork } from './reference.ts'
 import { routesOfHosts } from './routes-of-hosts.ts'
 import { beyond, takenByCluster, takenByHosts } from './taken.ts'
-import { takeTurns } from './turns.ts'
 
 export type UpdateNetwork = (request: UpdateNetworkRequest, signal: AbortSignal) => Promise<UpdateNetworkResponse>
 
@@ -36,7 +36,7 @@ const mostCompared = 100
  * nodes and on who has the network) only if that still holds.
  */
 export function networkUpdater(store: Store): UpdateNetwork {
-  const inTurn = takeTurns()
+  const inTurn = inOrder()
   return async (request, signal) => {
     const faults = new Faults()
     const name = faults.try('name', () => parseName(request.name))
