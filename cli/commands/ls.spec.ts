@@ -74,6 +74,12 @@ web    7d1c6a5e0000   1048576   10.0.9.0/24,fd00:9::/64   1450   1           1d
     })
   })
 
+  it('tells all that is wrong with the values of filters, and asks nothing', async () => {
+    const { code, stderr } = await run('ls --filter until=bla --filter dangling=x')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^overlayctl: filter "until=bla": .* no point in time.*; filter "dangling=x": give true or/)
+  })
+
   it.each([
     ['ls -q', '2b8e0f110000\n7d1c6a5e0000\n'],
     ['ls --quiet --no-trunc', '2b8e0f11000040008000000000000002\n7d1c6a5e000040008000000000000001\n'],

@@ -43,6 +43,10 @@ Examples:
 const allFilters = Object.keys(filterExamples) as (keyof typeof filterExamples)[]
 
 async function ls(context: Context, { filter = [], quiet, trunc, watch }: LsOptions): Promise<number> {
+  if (filter.length > 0) {
+    const { refuseWrongFilters } = await import('../requests/filters.ts')
+    refuseWrongFilters(filter, context.now())
+  }
   const idOf = ({ uid }: Network) => (trunc ? shortId(uid) : uid)
   // The count of endpoints costs the controller a question per network.
   const withStatus = !quiet && context.globals.output !== 'name'

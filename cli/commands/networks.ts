@@ -90,6 +90,10 @@ interface PruneOptions {
 }
 
 async function prune(context: Context, { filter = [], yes }: PruneOptions): Promise<number> {
+  if (filter.length > 0) {
+    const { refuseWrongFilters } = await import('../requests/filters.ts')
+    refuseWrongFilters(filter, context.now())
+  }
   if (!yes && !context.ask)
     throw new OverlayError(
       'failed_precondition',

@@ -1,5 +1,6 @@
 /** Networks, in pages and one by one. */
 import { inSlices } from '../../lib/in-slices.ts'
+import { type Filters, parseFilters } from '../../lib/requests/filters.ts'
 import type { GetNetworkRequest, ListNetworksRequest, ListNetworksResponse, Network } from '../../proto/index.ts'
 import type { Range, Store } from '../../store/store.ts'
 import { subnetUsage } from '../ipam/usage.ts'
@@ -7,7 +8,6 @@ import { findNode } from '../nodes/reference.ts'
 import { pageOptions, pageToken } from '../paging.ts'
 import { readEach } from '../read-each.ts'
 import type { Warnings } from '../warnings/warnings.ts'
-import { type Filters, parseFilters } from './filters.ts'
 import { networksOn, nodesWith } from './placements.ts'
 import { findNetwork } from './reference.ts'
 

@@ -1,9 +1,10 @@
 /** The filters of a list of networks: KEY=VALUE texts, parsed once. */
-import { OverlayError } from '../../lib/errors.ts'
-import { Faults } from '../../lib/faults.ts'
-import { parseName } from '../../lib/names.ts'
-import { quote } from '../../lib/quote.ts'
+
 import type { Network } from '../../proto/index.ts'
+import { OverlayError } from '../errors.ts'
+import { Faults } from '../faults.ts'
+import { parseName } from '../names.ts'
+import { quote } from '../quote.ts'
 import { parseMoment } from './moment.ts'
 
 /** Of one key's several values one must fit, of labels all. */

@@ -1,6 +1,6 @@
 /** Points in time as people write them: a date, a time, or how long ago. */
-import { OverlayError } from '../../lib/errors.ts'
-import { quote } from '../../lib/quote.ts'
+import { OverlayError } from '../errors.ts'
+import { quote } from '../quote.ts'
 
 const seconds = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 } as const
 
