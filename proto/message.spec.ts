@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { Answer, AppliedQuestion, AttachRequest, Endpoint, type Init, Network, Question } from './index.ts'
+import {
+  Answer,
+  AppliedQuestion,
+  AttachRequest,
+  DetachRequest,
+  Endpoint,
+  type Init,
+  Network,
+  Question,
+} from './index.ts'
 
 const network: Init<Network> = {
   name: 'web',
@@ -96,6 +105,16 @@ describe('bytes', () => {
   it('carry 64-bit numbers and oneofs', () => {
     const answer: Init<Answer> = { id: 3, applied: { revision: 2 ** 53 - 1 } }
     expect(Answer.decode(Answer.encode(answer))).toEqual({ id: 3, applied: { revision: 2 ** 53 - 1 } })
+  })
+
+  it('of a text that ends too early are not taken for a shorter text', () => {
+    const bytes = DetachRequest.encode({ endpointId: 'db-2' })
+    expect(DetachRequest.decode(bytes).endpointId).toBe('db-2')
+    for (let end = 1; end < bytes.length; end++) expect(() => DetachRequest.decode(bytes.subarray(0, end))).toThrow(/./)
+  })
+
+  it('that are no text give one all the same', () => {
+    expect(DetachRequest.decode(Uint8Array.of(0x0a, 4, 0x61, 0xed, 0xa0, 0x80)).endpointId).toBe('a\ufffd\ufffd\ufffd')
   })
 
   it('that are no message are refused', () => {

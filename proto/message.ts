@@ -2,11 +2,12 @@
  * The runtime half of the generated code: what a message can do. The codecs
  * themselves are protobufjs' static code in gen/codecs.js.
  */
+import protobuf from 'protobufjs/minimal.js'
 
 /** What protobufjs' static code gives for each message type. */
 export interface StaticCodec {
   encode(message: object): { finish(): Uint8Array }
-  decode(bytes: Uint8Array): object
+  decode(reader: protobuf.Reader): object
   fromObject(object: object): object
   toObject(message: object, options: object): object
 }
@@ -43,6 +44,13 @@ export interface MessageType<T> {
   toJson(value: Init<T>): JsonObject
 }
 
+/** protobufjs' own takes a text that ends too early for a shorter one: a name cut in two would be another's. */
+class StrictReader extends protobuf.BufferReader {
+  override string(): string {
+    return Buffer.from(this.bytes()).toString()
+  }
+}
+
 const plain = { longs: Number, enums: String, defaults: true } as const
 const canonical = { longs: String, enums: String, bytes: String } as const
 
@@ -52,7 +60,7 @@ export function message<T>(name: string, codec: StaticCodec): MessageType<T> {
   return {
     name,
     create: (init) => whole(codec.fromObject(init ?? {})),
-    decode: (bytes) => whole(codec.decode(bytes)),
+    decode: (bytes) => whole(codec.decode(new StrictReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)))),
     encode: (value) => codec.encode(codec.fromObject(value as object)).finish(),
     fromJson: (json) => whole(codec.fromObject(json)),
     toJson: (value) => codec.toObject(codec.fromObject(value as object), canonical) as JsonObject,

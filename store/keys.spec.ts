@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { parseIp } from '../lib/ip.ts'
 import { parseMac } from '../lib/mac.ts'
-import { createKeys, defaultPrefix, parsePrefix, partsBelow } from './keys.ts'
+import { createKeys, defaultPrefix, parsePrefix, partBelow, partsBelow } from './keys.ts'
 
 it('lays the keys out as the design says', () => {
   const keys = createKeys(defaultPrefix)
@@ -35,6 +35,8 @@ it('ends ranges in a slash, so that web is not web2', () => {
 it('tells the parts of a path', () => {
   const keys = createKeys('/t/')
   expect(partsBelow(keys.allEndpoints, keys.endpoint('web', 'e1').path)).toEqual(['web', 'e1'])
+  expect(partBelow(keys.networks, keys.network('web').path)).toBe('web')
+  expect(partBelow(keys.networks, `${keys.network('web').path}/x`)).toBeUndefined()
 })
 
 it.each([

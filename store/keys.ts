@@ -7,6 +7,7 @@ import {
   AddressOwner,
   Cluster,
   Controller,
+  Drain,
   Endpoint,
   EndpointRef,
   HostRoutes,
@@ -82,6 +83,8 @@ export function createKeys(prefix: string) {
     hostRoutesOf: (node: string) => key(HostRoutes, 'hostroutes', node),
     nodes: range(Node, 'nodes'),
     node: (name: string) => key(Node, 'nodes', name),
+    drains: range(Drain, 'drains'),
+    drain: (node: string) => key(Drain, 'drains', node),
     sessions: range(Session, 'sessions'),
     session: (node: string) => key(Session, 'sessions', node),
     controllers: range(Controller, 'controllers'),
@@ -93,4 +96,14 @@ export function createKeys(prefix: string) {
 /** The parts of a path below its range: `['web', '0a1b…']` of an endpoint's key. */
 export function partsBelow(range: Range<unknown>, path: string): readonly string[] {
   return path.slice(range.prefix.length).split('/')
+}
+
+/**
+ * The part of a path below its range, where keys have one; undefined of a path
+ * that has more of them: it is no key of ours, and says nothing of the one that
+ * it begins with.
+ */
+export function partBelow(range: Range<unknown>, path: string): string | undefined {
+  const [part, ...more] = partsBelow(range, path)
+  return more.length === 0 ? part : undefined
 }

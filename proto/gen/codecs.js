@@ -14,6 +14,78 @@ export const overlay = $root.overlay = (() => {
 
         const v1 = {};
 
+        v1.VerifyRequest = (function() {
+
+            function VerifyRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            VerifyRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            VerifyRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.VerifyRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            VerifyRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.VerifyRequest)
+                    return object;
+                return new $root.overlay.v1.VerifyRequest();
+            };
+
+            VerifyRequest.toObject = function toObject() {
+                return {};
+            };
+
+            VerifyRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return VerifyRequest;
+        })();
+
         v1.ListLocalEndpointsRequest = (function() {
 
             function ListLocalEndpointsRequest(properties) {
@@ -5947,6 +6019,1275 @@ export const overlay = $root.overlay = (() => {
             return RemoveNodeResponse;
         })();
 
+        v1.DrainNodeRequest = (function() {
+
+            function DrainNodeRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DrainNodeRequest.prototype.name = "";
+            DrainNodeRequest.prototype.reason = "";
+            DrainNodeRequest.prototype.keepEndpoints = false;
+
+            DrainNodeRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(18).string(message.reason);
+                if (message.keepEndpoints != null && Object.hasOwnProperty.call(message, "keepEndpoints"))
+                    writer.uint32(24).bool(message.keepEndpoints);
+                return writer;
+            };
+
+            DrainNodeRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.DrainNodeRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.keepEndpoints = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            DrainNodeRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.DrainNodeRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.DrainNodeRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.DrainNodeRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.reason != null)
+                    message.reason = String(object.reason);
+                if (object.keepEndpoints != null)
+                    message.keepEndpoints = Boolean(object.keepEndpoints);
+                return message;
+            };
+
+            DrainNodeRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.name = "";
+                    object.reason = "";
+                    object.keepEndpoints = false;
+                }
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    object.reason = message.reason;
+                if (message.keepEndpoints != null && Object.hasOwnProperty.call(message, "keepEndpoints"))
+                    object.keepEndpoints = message.keepEndpoints;
+                return object;
+            };
+
+            DrainNodeRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return DrainNodeRequest;
+        })();
+
+        v1.DrainNodeResponse = (function() {
+
+            function DrainNodeResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DrainNodeResponse.prototype.node = null;
+            DrainNodeResponse.prototype.detachedEndpoints = 0;
+
+            DrainNodeResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    $root.overlay.v1.Node.encode(message.node, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.detachedEndpoints != null && Object.hasOwnProperty.call(message, "detachedEndpoints"))
+                    writer.uint32(16).uint32(message.detachedEndpoints);
+                return writer;
+            };
+
+            DrainNodeResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.DrainNodeResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.node = $root.overlay.v1.Node.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.detachedEndpoints = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            DrainNodeResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.DrainNodeResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.DrainNodeResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.DrainNodeResponse();
+                if (object.node != null) {
+                    if (!$util.isObject(object.node))
+                        throw TypeError(".overlay.v1.DrainNodeResponse.node: object expected");
+                    message.node = $root.overlay.v1.Node.fromObject(object.node, long + 1);
+                }
+                if (object.detachedEndpoints != null)
+                    message.detachedEndpoints = object.detachedEndpoints >>> 0;
+                return message;
+            };
+
+            DrainNodeResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.node = null;
+                    object.detachedEndpoints = 0;
+                }
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    object.node = $root.overlay.v1.Node.toObject(message.node, options, q + 1);
+                if (message.detachedEndpoints != null && Object.hasOwnProperty.call(message, "detachedEndpoints"))
+                    object.detachedEndpoints = message.detachedEndpoints;
+                return object;
+            };
+
+            DrainNodeResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return DrainNodeResponse;
+        })();
+
+        v1.UndrainNodeRequest = (function() {
+
+            function UndrainNodeRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            UndrainNodeRequest.prototype.name = "";
+
+            UndrainNodeRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                return writer;
+            };
+
+            UndrainNodeRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.UndrainNodeRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            UndrainNodeRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.UndrainNodeRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.UndrainNodeRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.UndrainNodeRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                return message;
+            };
+
+            UndrainNodeRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.name = "";
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                return object;
+            };
+
+            UndrainNodeRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return UndrainNodeRequest;
+        })();
+
+        v1.VerifyNodeRequest = (function() {
+
+            function VerifyNodeRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            VerifyNodeRequest.prototype.name = "";
+
+            VerifyNodeRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                return writer;
+            };
+
+            VerifyNodeRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.VerifyNodeRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            VerifyNodeRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.VerifyNodeRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.VerifyNodeRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.VerifyNodeRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                return message;
+            };
+
+            VerifyNodeRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.name = "";
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                return object;
+            };
+
+            VerifyNodeRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return VerifyNodeRequest;
+        })();
+
+        v1.Verification = (function() {
+
+            function Verification(properties) {
+                this.deviations = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Verification.prototype.node = "";
+            Verification.prototype.revision = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Verification.prototype.held = "";
+            Verification.prototype.deviations = $util.emptyArray;
+            Verification.prototype.objects = 0;
+            Verification.prototype.more = 0;
+
+            Verification.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    writer.uint32(10).string(message.node);
+                if (message.revision != null && Object.hasOwnProperty.call(message, "revision"))
+                    writer.uint32(16).uint64(message.revision);
+                if (message.held != null && Object.hasOwnProperty.call(message, "held"))
+                    writer.uint32(26).string(message.held);
+                if (message.deviations != null && message.deviations.length)
+                    for (let i = 0; i < message.deviations.length; ++i)
+                        $root.overlay.v1.Deviation.encode(message.deviations[i], writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.objects != null && Object.hasOwnProperty.call(message, "objects"))
+                    writer.uint32(40).uint32(message.objects);
+                if (message.more != null && Object.hasOwnProperty.call(message, "more"))
+                    writer.uint32(48).uint32(message.more);
+                return writer;
+            };
+
+            Verification.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Verification();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.node = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.revision = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.held = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.deviations && message.deviations.length))
+                                message.deviations = [];
+                            message.deviations.push($root.overlay.v1.Deviation.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 5: {
+                            message.objects = reader.uint32();
+                            break;
+                        }
+                    case 6: {
+                            message.more = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Verification.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Verification)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Verification: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Verification();
+                if (object.node != null)
+                    message.node = String(object.node);
+                if (object.revision != null)
+                    if ($util.Long)
+                        message.revision = $util.Long.fromValue(object.revision, true);
+                    else if (typeof object.revision === "string")
+                        message.revision = parseInt(object.revision, 10);
+                    else if (typeof object.revision === "number")
+                        message.revision = object.revision;
+                    else if (typeof object.revision === "object")
+                        message.revision = new $util.LongBits(object.revision.low >>> 0, object.revision.high >>> 0).toNumber(true);
+                if (object.held != null)
+                    message.held = String(object.held);
+                if (object.deviations) {
+                    if (!Array.isArray(object.deviations))
+                        throw TypeError(".overlay.v1.Verification.deviations: array expected");
+                    message.deviations = [];
+                    for (let i = 0; i < object.deviations.length; ++i) {
+                        if (!$util.isObject(object.deviations[i]))
+                            throw TypeError(".overlay.v1.Verification.deviations: object expected");
+                        message.deviations[i] = $root.overlay.v1.Deviation.fromObject(object.deviations[i], long + 1);
+                    }
+                }
+                if (object.objects != null)
+                    message.objects = object.objects >>> 0;
+                if (object.more != null)
+                    message.more = object.more >>> 0;
+                return message;
+            };
+
+            Verification.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.deviations = [];
+                if (options.defaults) {
+                    object.node = "";
+                    if ($util.Long) {
+                        let long = new $util.Long(0, 0, true);
+                        object.revision = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : typeof BigInt !== "undefined" && options.longs === BigInt ? long.toBigInt() : long;
+                    } else
+                        object.revision = options.longs === String ? "0" : typeof BigInt !== "undefined" && options.longs === BigInt ? BigInt("0") : 0;
+                    object.held = "";
+                    object.objects = 0;
+                    object.more = 0;
+                }
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    object.node = message.node;
+                if (message.revision != null && Object.hasOwnProperty.call(message, "revision"))
+                    if (typeof BigInt !== "undefined" && options.longs === BigInt)
+                        object.revision = typeof message.revision === "number" ? BigInt(message.revision) : $util.Long.fromBits(message.revision.low >>> 0, message.revision.high >>> 0, true).toBigInt();
+                    else if (typeof message.revision === "number")
+                        object.revision = options.longs === String ? String(message.revision) : message.revision;
+                    else
+                        object.revision = options.longs === String ? $util.Long.prototype.toString.call(message.revision) : options.longs === Number ? new $util.LongBits(message.revision.low >>> 0, message.revision.high >>> 0).toNumber(true) : message.revision;
+                if (message.held != null && Object.hasOwnProperty.call(message, "held"))
+                    object.held = message.held;
+                if (message.deviations && message.deviations.length) {
+                    object.deviations = [];
+                    for (let j = 0; j < message.deviations.length; ++j)
+                        object.deviations[j] = $root.overlay.v1.Deviation.toObject(message.deviations[j], options, q + 1);
+                }
+                if (message.objects != null && Object.hasOwnProperty.call(message, "objects"))
+                    object.objects = message.objects;
+                if (message.more != null && Object.hasOwnProperty.call(message, "more"))
+                    object.more = message.more;
+                return object;
+            };
+
+            Verification.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Verification;
+        })();
+
+        v1.Deviation = (function() {
+
+            function Deviation(properties) {
+                this.wanted = [];
+                this.found = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Deviation.prototype.kind = 0;
+            Deviation.prototype.object = "";
+            Deviation.prototype.network = "";
+            Deviation.prototype.endpointId = "";
+            Deviation.prototype.wanted = $util.emptyArray;
+            Deviation.prototype.found = $util.emptyArray;
+            Deviation.prototype.obstacle = "";
+            Deviation.prototype.times = 0;
+
+            Deviation.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    writer.uint32(8).int32(message.kind);
+                if (message.object != null && Object.hasOwnProperty.call(message, "object"))
+                    writer.uint32(18).string(message.object);
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    writer.uint32(26).string(message.network);
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    writer.uint32(34).string(message.endpointId);
+                if (message.wanted != null && message.wanted.length)
+                    for (let i = 0; i < message.wanted.length; ++i)
+                        writer.uint32(42).string(message.wanted[i]);
+                if (message.found != null && message.found.length)
+                    for (let i = 0; i < message.found.length; ++i)
+                        writer.uint32(50).string(message.found[i]);
+                if (message.obstacle != null && Object.hasOwnProperty.call(message, "obstacle"))
+                    writer.uint32(58).string(message.obstacle);
+                if (message.times != null && Object.hasOwnProperty.call(message, "times"))
+                    writer.uint32(64).uint32(message.times);
+                return writer;
+            };
+
+            Deviation.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Deviation();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.kind = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.object = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.network = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.endpointId = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.wanted && message.wanted.length))
+                                message.wanted = [];
+                            message.wanted.push(reader.string());
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.found && message.found.length))
+                                message.found = [];
+                            message.found.push(reader.string());
+                            break;
+                        }
+                    case 7: {
+                            message.obstacle = reader.string();
+                            break;
+                        }
+                    case 8: {
+                            message.times = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Deviation.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Deviation)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Deviation: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Deviation();
+                switch (object.kind) {
+                default:
+                    if (typeof object.kind === "number") {
+                        message.kind = object.kind;
+                        break;
+                    }
+                    break;
+                case "KIND_UNSPECIFIED":
+                case 0:
+                    message.kind = 0;
+                    break;
+                case "MISSING":
+                case 1:
+                    message.kind = 1;
+                    break;
+                case "SURPLUS":
+                case 2:
+                    message.kind = 2;
+                    break;
+                case "DIFFERENT":
+                case 3:
+                    message.kind = 3;
+                    break;
+                }
+                if (object.object != null)
+                    message.object = String(object.object);
+                if (object.network != null)
+                    message.network = String(object.network);
+                if (object.endpointId != null)
+                    message.endpointId = String(object.endpointId);
+                if (object.wanted) {
+                    if (!Array.isArray(object.wanted))
+                        throw TypeError(".overlay.v1.Deviation.wanted: array expected");
+                    message.wanted = [];
+                    for (let i = 0; i < object.wanted.length; ++i)
+                        message.wanted[i] = String(object.wanted[i]);
+                }
+                if (object.found) {
+                    if (!Array.isArray(object.found))
+                        throw TypeError(".overlay.v1.Deviation.found: array expected");
+                    message.found = [];
+                    for (let i = 0; i < object.found.length; ++i)
+                        message.found[i] = String(object.found[i]);
+                }
+                if (object.obstacle != null)
+                    message.obstacle = String(object.obstacle);
+                if (object.times != null)
+                    message.times = object.times >>> 0;
+                return message;
+            };
+
+            Deviation.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults) {
+                    object.wanted = [];
+                    object.found = [];
+                }
+                if (options.defaults) {
+                    object.kind = options.enums === String ? "KIND_UNSPECIFIED" : 0;
+                    object.object = "";
+                    object.network = "";
+                    object.endpointId = "";
+                    object.obstacle = "";
+                    object.times = 0;
+                }
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    object.kind = options.enums === String ? $root.overlay.v1.Deviation.Kind[message.kind] === undefined ? message.kind : $root.overlay.v1.Deviation.Kind[message.kind] : message.kind;
+                if (message.object != null && Object.hasOwnProperty.call(message, "object"))
+                    object.object = message.object;
+                if (message.network != null && Object.hasOwnProperty.call(message, "network"))
+                    object.network = message.network;
+                if (message.endpointId != null && Object.hasOwnProperty.call(message, "endpointId"))
+                    object.endpointId = message.endpointId;
+                if (message.wanted && message.wanted.length) {
+                    object.wanted = [];
+                    for (let j = 0; j < message.wanted.length; ++j)
+                        object.wanted[j] = message.wanted[j];
+                }
+                if (message.found && message.found.length) {
+                    object.found = [];
+                    for (let j = 0; j < message.found.length; ++j)
+                        object.found[j] = message.found[j];
+                }
+                if (message.obstacle != null && Object.hasOwnProperty.call(message, "obstacle"))
+                    object.obstacle = message.obstacle;
+                if (message.times != null && Object.hasOwnProperty.call(message, "times"))
+                    object.times = message.times;
+                return object;
+            };
+
+            Deviation.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            Deviation.Kind = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "KIND_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "MISSING"] = 1;
+                values[valuesById[2] = "SURPLUS"] = 2;
+                values[valuesById[3] = "DIFFERENT"] = 3;
+                return values;
+            })();
+
+            return Deviation;
+        })();
+
+        v1.ResyncNodeRequest = (function() {
+
+            function ResyncNodeRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResyncNodeRequest.prototype.name = "";
+            ResyncNodeRequest.prototype.discard = false;
+
+            ResyncNodeRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.discard != null && Object.hasOwnProperty.call(message, "discard"))
+                    writer.uint32(16).bool(message.discard);
+                return writer;
+            };
+
+            ResyncNodeRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ResyncNodeRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.discard = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ResyncNodeRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ResyncNodeRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ResyncNodeRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ResyncNodeRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.discard != null)
+                    message.discard = Boolean(object.discard);
+                return message;
+            };
+
+            ResyncNodeRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.name = "";
+                    object.discard = false;
+                }
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.discard != null && Object.hasOwnProperty.call(message, "discard"))
+                    object.discard = message.discard;
+                return object;
+            };
+
+            ResyncNodeRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ResyncNodeRequest;
+        })();
+
+        v1.ResyncRequest = (function() {
+
+            function ResyncRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResyncRequest.prototype.discard = false;
+
+            ResyncRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.discard != null && Object.hasOwnProperty.call(message, "discard"))
+                    writer.uint32(8).bool(message.discard);
+                return writer;
+            };
+
+            ResyncRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ResyncRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.discard = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ResyncRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ResyncRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ResyncRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ResyncRequest();
+                if (object.discard != null)
+                    message.discard = Boolean(object.discard);
+                return message;
+            };
+
+            ResyncRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.discard = false;
+                if (message.discard != null && Object.hasOwnProperty.call(message, "discard"))
+                    object.discard = message.discard;
+                return object;
+            };
+
+            ResyncRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ResyncRequest;
+        })();
+
+        v1.ResyncResponse = (function() {
+
+            function ResyncResponse(properties) {
+                this.restored = [];
+                this.discarded = [];
+                this.left = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResyncResponse.prototype.node = "";
+            ResyncResponse.prototype.restored = $util.emptyArray;
+            ResyncResponse.prototype.discarded = $util.emptyArray;
+            ResyncResponse.prototype.left = $util.emptyArray;
+
+            ResyncResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    writer.uint32(10).string(message.node);
+                if (message.restored != null && message.restored.length)
+                    for (let i = 0; i < message.restored.length; ++i)
+                        $root.overlay.v1.Endpoint.encode(message.restored[i], writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.discarded != null && message.discarded.length)
+                    for (let i = 0; i < message.discarded.length; ++i)
+                        $root.overlay.v1.Endpoint.encode(message.discarded[i], writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.left != null && message.left.length)
+                    for (let i = 0; i < message.left.length; ++i)
+                        writer.uint32(34).string(message.left[i]);
+                return writer;
+            };
+
+            ResyncResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ResyncResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.node = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.restored && message.restored.length))
+                                message.restored = [];
+                            message.restored.push($root.overlay.v1.Endpoint.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.discarded && message.discarded.length))
+                                message.discarded = [];
+                            message.discarded.push($root.overlay.v1.Endpoint.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.left && message.left.length))
+                                message.left = [];
+                            message.left.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ResyncResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ResyncResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ResyncResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ResyncResponse();
+                if (object.node != null)
+                    message.node = String(object.node);
+                if (object.restored) {
+                    if (!Array.isArray(object.restored))
+                        throw TypeError(".overlay.v1.ResyncResponse.restored: array expected");
+                    message.restored = [];
+                    for (let i = 0; i < object.restored.length; ++i) {
+                        if (!$util.isObject(object.restored[i]))
+                            throw TypeError(".overlay.v1.ResyncResponse.restored: object expected");
+                        message.restored[i] = $root.overlay.v1.Endpoint.fromObject(object.restored[i], long + 1);
+                    }
+                }
+                if (object.discarded) {
+                    if (!Array.isArray(object.discarded))
+                        throw TypeError(".overlay.v1.ResyncResponse.discarded: array expected");
+                    message.discarded = [];
+                    for (let i = 0; i < object.discarded.length; ++i) {
+                        if (!$util.isObject(object.discarded[i]))
+                            throw TypeError(".overlay.v1.ResyncResponse.discarded: object expected");
+                        message.discarded[i] = $root.overlay.v1.Endpoint.fromObject(object.discarded[i], long + 1);
+                    }
+                }
+                if (object.left) {
+                    if (!Array.isArray(object.left))
+                        throw TypeError(".overlay.v1.ResyncResponse.left: array expected");
+                    message.left = [];
+                    for (let i = 0; i < object.left.length; ++i)
+                        message.left[i] = String(object.left[i]);
+                }
+                return message;
+            };
+
+            ResyncResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults) {
+                    object.restored = [];
+                    object.discarded = [];
+                    object.left = [];
+                }
+                if (options.defaults)
+                    object.node = "";
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    object.node = message.node;
+                if (message.restored && message.restored.length) {
+                    object.restored = [];
+                    for (let j = 0; j < message.restored.length; ++j)
+                        object.restored[j] = $root.overlay.v1.Endpoint.toObject(message.restored[j], options, q + 1);
+                }
+                if (message.discarded && message.discarded.length) {
+                    object.discarded = [];
+                    for (let j = 0; j < message.discarded.length; ++j)
+                        object.discarded[j] = $root.overlay.v1.Endpoint.toObject(message.discarded[j], options, q + 1);
+                }
+                if (message.left && message.left.length) {
+                    object.left = [];
+                    for (let j = 0; j < message.left.length; ++j)
+                        object.left[j] = message.left[j];
+                }
+                return object;
+            };
+
+            ResyncResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ResyncResponse;
+        })();
+
         v1.WatchEventsRequest = (function() {
 
             function WatchEventsRequest(properties) {
@@ -6034,6 +7375,7 @@ export const overlay = $root.overlay = (() => {
             Event.prototype.endpoint = null;
             Event.prototype.node = null;
             Event.prototype.message = "";
+            Event.prototype.deviation = null;
 
             let $oneOfFields;
 
@@ -6061,6 +7403,8 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.Node.encode(message.node, writer.uint32(42).fork(), q + 1).ldelim();
                 if (message.message != null && Object.hasOwnProperty.call(message, "message"))
                     writer.uint32(50).string(message.message);
+                if (message.deviation != null && Object.hasOwnProperty.call(message, "deviation"))
+                    $root.overlay.v1.Deviation.encode(message.deviation, writer.uint32(58).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6109,6 +7453,10 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 6: {
                             message.message = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.deviation = $root.overlay.v1.Deviation.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -6175,6 +7523,10 @@ export const overlay = $root.overlay = (() => {
                 case 7:
                     message.action = 7;
                     break;
+                case "REPAIRED":
+                case 8:
+                    message.action = 8;
+                    break;
                 }
                 if (object.network != null) {
                     if (!$util.isObject(object.network))
@@ -6193,6 +7545,11 @@ export const overlay = $root.overlay = (() => {
                 }
                 if (object.message != null)
                     message.message = String(object.message);
+                if (object.deviation != null) {
+                    if (!$util.isObject(object.deviation))
+                        throw TypeError(".overlay.v1.Event.deviation: object expected");
+                    message.deviation = $root.overlay.v1.Deviation.fromObject(object.deviation, long + 1);
+                }
                 return message;
             };
 
@@ -6208,6 +7565,7 @@ export const overlay = $root.overlay = (() => {
                     object.time = "";
                     object.action = options.enums === String ? "ACTION_UNSPECIFIED" : 0;
                     object.message = "";
+                    object.deviation = null;
                 }
                 if (message.time != null && Object.hasOwnProperty.call(message, "time"))
                     object.time = message.time;
@@ -6230,6 +7588,8 @@ export const overlay = $root.overlay = (() => {
                 }
                 if (message.message != null && Object.hasOwnProperty.call(message, "message"))
                     object.message = message.message;
+                if (message.deviation != null && Object.hasOwnProperty.call(message, "deviation"))
+                    object.deviation = $root.overlay.v1.Deviation.toObject(message.deviation, options, q + 1);
                 return object;
             };
 
@@ -6247,6 +7607,7 @@ export const overlay = $root.overlay = (() => {
                 values[valuesById[5] = "LOST"] = 5;
                 values[valuesById[6] = "WARNED"] = 6;
                 values[valuesById[7] = "CLEARED"] = 7;
+                values[valuesById[8] = "REPAIRED"] = 8;
                 return values;
             })();
 
@@ -6345,6 +7706,7 @@ export const overlay = $root.overlay = (() => {
             ClusterStatus.prototype.networkCount = 0;
             ClusterStatus.prototype.endpointCount = 0;
             ClusterStatus.prototype.warnings = $util.emptyArray;
+            ClusterStatus.prototype.janitor = "";
 
             ClusterStatus.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6372,6 +7734,8 @@ export const overlay = $root.overlay = (() => {
                 if (message.warnings != null && message.warnings.length)
                     for (let i = 0; i < message.warnings.length; ++i)
                         writer.uint32(66).string(message.warnings[i]);
+                if (message.janitor != null && Object.hasOwnProperty.call(message, "janitor"))
+                    writer.uint32(74).string(message.janitor);
                 return writer;
             };
 
@@ -6434,6 +7798,10 @@ export const overlay = $root.overlay = (() => {
                             if (!(message.warnings && message.warnings.length))
                                 message.warnings = [];
                             message.warnings.push(reader.string());
+                            break;
+                        }
+                    case 9: {
+                            message.janitor = reader.string();
                             break;
                         }
                     default:
@@ -6499,6 +7867,8 @@ export const overlay = $root.overlay = (() => {
                     for (let i = 0; i < object.warnings.length; ++i)
                         message.warnings[i] = String(object.warnings[i]);
                 }
+                if (object.janitor != null)
+                    message.janitor = String(object.janitor);
                 return message;
             };
 
@@ -6521,6 +7891,7 @@ export const overlay = $root.overlay = (() => {
                     object.store = null;
                     object.networkCount = 0;
                     object.endpointCount = 0;
+                    object.janitor = "";
                 }
                 if (message.clusterUid != null && Object.hasOwnProperty.call(message, "clusterUid"))
                     object.clusterUid = message.clusterUid;
@@ -6547,6 +7918,8 @@ export const overlay = $root.overlay = (() => {
                     for (let j = 0; j < message.warnings.length; ++j)
                         object.warnings[j] = message.warnings[j];
                 }
+                if (message.janitor != null && Object.hasOwnProperty.call(message, "janitor"))
+                    object.janitor = message.janitor;
                 return object;
             };
 
@@ -6561,6 +7934,7 @@ export const overlay = $root.overlay = (() => {
 
             function StoreStatus(properties) {
                 this.urls = [];
+                this.members = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6572,6 +7946,7 @@ export const overlay = $root.overlay = (() => {
             StoreStatus.prototype.revision = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             StoreStatus.prototype.latencyMs = 0;
             StoreStatus.prototype.problem = "";
+            StoreStatus.prototype.members = $util.emptyArray;
 
             StoreStatus.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6591,6 +7966,9 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(33).double(message.latencyMs);
                 if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
                     writer.uint32(42).string(message.problem);
+                if (message.members != null && message.members.length)
+                    for (let i = 0; i < message.members.length; ++i)
+                        $root.overlay.v1.StoreMember.encode(message.members[i], writer.uint32(50).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6639,6 +8017,12 @@ export const overlay = $root.overlay = (() => {
                             message.problem = reader.string();
                             break;
                         }
+                    case 6: {
+                            if (!(message.members && message.members.length))
+                                message.members = [];
+                            message.members.push($root.overlay.v1.StoreMember.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -6684,6 +8068,16 @@ export const overlay = $root.overlay = (() => {
                     message.latencyMs = Number(object.latencyMs);
                 if (object.problem != null)
                     message.problem = String(object.problem);
+                if (object.members) {
+                    if (!Array.isArray(object.members))
+                        throw TypeError(".overlay.v1.StoreStatus.members: array expected");
+                    message.members = [];
+                    for (let i = 0; i < object.members.length; ++i) {
+                        if (!$util.isObject(object.members[i]))
+                            throw TypeError(".overlay.v1.StoreStatus.members: object expected");
+                        message.members[i] = $root.overlay.v1.StoreMember.fromObject(object.members[i], long + 1);
+                    }
+                }
                 return message;
             };
 
@@ -6695,8 +8089,10 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
-                if (options.arrays || options.defaults)
+                if (options.arrays || options.defaults) {
                     object.urls = [];
+                    object.members = [];
+                }
                 if (options.defaults) {
                     object.healthy = false;
                     if ($util.Long) {
@@ -6725,6 +8121,11 @@ export const overlay = $root.overlay = (() => {
                     object.latencyMs = options.json && !isFinite(message.latencyMs) ? String(message.latencyMs) : message.latencyMs;
                 if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
                     object.problem = message.problem;
+                if (message.members && message.members.length) {
+                    object.members = [];
+                    for (let j = 0; j < message.members.length; ++j)
+                        object.members[j] = $root.overlay.v1.StoreMember.toObject(message.members[j], options, q + 1);
+                }
                 return object;
             };
 
@@ -6733,6 +8134,143 @@ export const overlay = $root.overlay = (() => {
             };
 
             return StoreStatus;
+        })();
+
+        v1.StoreMember = (function() {
+
+            function StoreMember(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            StoreMember.prototype.name = "";
+            StoreMember.prototype.url = "";
+            StoreMember.prototype.leader = false;
+            StoreMember.prototype.problem = "";
+
+            StoreMember.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.url != null && Object.hasOwnProperty.call(message, "url"))
+                    writer.uint32(18).string(message.url);
+                if (message.leader != null && Object.hasOwnProperty.call(message, "leader"))
+                    writer.uint32(24).bool(message.leader);
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    writer.uint32(34).string(message.problem);
+                return writer;
+            };
+
+            StoreMember.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.StoreMember();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.url = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.leader = reader.bool();
+                            break;
+                        }
+                    case 4: {
+                            message.problem = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            StoreMember.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.StoreMember)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.StoreMember: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.StoreMember();
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.url != null)
+                    message.url = String(object.url);
+                if (object.leader != null)
+                    message.leader = Boolean(object.leader);
+                if (object.problem != null)
+                    message.problem = String(object.problem);
+                return message;
+            };
+
+            StoreMember.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.name = "";
+                    object.url = "";
+                    object.leader = false;
+                    object.problem = "";
+                }
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.url != null && Object.hasOwnProperty.call(message, "url"))
+                    object.url = message.url;
+                if (message.leader != null && Object.hasOwnProperty.call(message, "leader"))
+                    object.leader = message.leader;
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    object.problem = message.problem;
+                return object;
+            };
+
+            StoreMember.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return StoreMember;
         })();
 
         v1.AgentMessage = (function() {
@@ -6746,11 +8284,12 @@ export const overlay = $root.overlay = (() => {
 
             AgentMessage.prototype.hello = null;
             AgentMessage.prototype.answer = null;
+            AgentMessage.prototype.repairs = null;
 
             let $oneOfFields;
 
             Object.defineProperty(AgentMessage.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["hello", "answer"]),
+                get: $util.oneOfGetter($oneOfFields = ["hello", "answer", "repairs"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -6765,6 +8304,8 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.Hello.encode(message.hello, writer.uint32(10).fork(), q + 1).ldelim();
                 if (message.answer != null && Object.hasOwnProperty.call(message, "answer"))
                     $root.overlay.v1.Answer.encode(message.answer, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.repairs != null && Object.hasOwnProperty.call(message, "repairs"))
+                    $root.overlay.v1.Repairs.encode(message.repairs, writer.uint32(26).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6797,6 +8338,10 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 2: {
                             message.answer = $root.overlay.v1.Answer.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.repairs = $root.overlay.v1.Repairs.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -6832,6 +8377,11 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.AgentMessage.answer: object expected");
                     message.answer = $root.overlay.v1.Answer.fromObject(object.answer, long + 1);
                 }
+                if (object.repairs != null) {
+                    if (!$util.isObject(object.repairs))
+                        throw TypeError(".overlay.v1.AgentMessage.repairs: object expected");
+                    message.repairs = $root.overlay.v1.Repairs.fromObject(object.repairs, long + 1);
+                }
                 return message;
             };
 
@@ -6853,6 +8403,11 @@ export const overlay = $root.overlay = (() => {
                     if (options.oneofs)
                         object.body = "answer";
                 }
+                if (message.repairs != null && Object.hasOwnProperty.call(message, "repairs")) {
+                    object.repairs = $root.overlay.v1.Repairs.toObject(message.repairs, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "repairs";
+                }
                 return object;
             };
 
@@ -6861,6 +8416,134 @@ export const overlay = $root.overlay = (() => {
             };
 
             return AgentMessage;
+        })();
+
+        v1.Repairs = (function() {
+
+            function Repairs(properties) {
+                this.deviations = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Repairs.prototype.deviations = $util.emptyArray;
+            Repairs.prototype.more = 0;
+
+            Repairs.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.deviations != null && message.deviations.length)
+                    for (let i = 0; i < message.deviations.length; ++i)
+                        $root.overlay.v1.Deviation.encode(message.deviations[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.more != null && Object.hasOwnProperty.call(message, "more"))
+                    writer.uint32(16).uint32(message.more);
+                return writer;
+            };
+
+            Repairs.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Repairs();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.deviations && message.deviations.length))
+                                message.deviations = [];
+                            message.deviations.push($root.overlay.v1.Deviation.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.more = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Repairs.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Repairs)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Repairs: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Repairs();
+                if (object.deviations) {
+                    if (!Array.isArray(object.deviations))
+                        throw TypeError(".overlay.v1.Repairs.deviations: array expected");
+                    message.deviations = [];
+                    for (let i = 0; i < object.deviations.length; ++i) {
+                        if (!$util.isObject(object.deviations[i]))
+                            throw TypeError(".overlay.v1.Repairs.deviations: object expected");
+                        message.deviations[i] = $root.overlay.v1.Deviation.fromObject(object.deviations[i], long + 1);
+                    }
+                }
+                if (object.more != null)
+                    message.more = object.more >>> 0;
+                return message;
+            };
+
+            Repairs.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.deviations = [];
+                if (options.defaults)
+                    object.more = 0;
+                if (message.deviations && message.deviations.length) {
+                    object.deviations = [];
+                    for (let j = 0; j < message.deviations.length; ++j)
+                        object.deviations[j] = $root.overlay.v1.Deviation.toObject(message.deviations[j], options, q + 1);
+                }
+                if (message.more != null && Object.hasOwnProperty.call(message, "more"))
+                    object.more = message.more;
+                return object;
+            };
+
+            Repairs.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Repairs;
         })();
 
         v1.Hello = (function() {
@@ -7002,11 +8685,13 @@ export const overlay = $root.overlay = (() => {
             Question.prototype.attach = null;
             Question.prototype.detach = null;
             Question.prototype.linkAddresses = null;
+            Question.prototype.verify = null;
+            Question.prototype.resync = null;
 
             let $oneOfFields;
 
             Object.defineProperty(Question.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "linkAddresses"]),
+                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "linkAddresses", "verify", "resync"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -7027,6 +8712,10 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.DetachRequest.encode(message.detach, writer.uint32(34).fork(), q + 1).ldelim();
                 if (message.linkAddresses != null && Object.hasOwnProperty.call(message, "linkAddresses"))
                     $root.overlay.v1.LinkAddressesQuestion.encode(message.linkAddresses, writer.uint32(42).fork(), q + 1).ldelim();
+                if (message.verify != null && Object.hasOwnProperty.call(message, "verify"))
+                    $root.overlay.v1.VerifyQuestion.encode(message.verify, writer.uint32(50).fork(), q + 1).ldelim();
+                if (message.resync != null && Object.hasOwnProperty.call(message, "resync"))
+                    $root.overlay.v1.ResyncRequest.encode(message.resync, writer.uint32(58).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -7071,6 +8760,14 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 5: {
                             message.linkAddresses = $root.overlay.v1.LinkAddressesQuestion.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 6: {
+                            message.verify = $root.overlay.v1.VerifyQuestion.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 7: {
+                            message.resync = $root.overlay.v1.ResyncRequest.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -7118,6 +8815,16 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.Question.linkAddresses: object expected");
                     message.linkAddresses = $root.overlay.v1.LinkAddressesQuestion.fromObject(object.linkAddresses, long + 1);
                 }
+                if (object.verify != null) {
+                    if (!$util.isObject(object.verify))
+                        throw TypeError(".overlay.v1.Question.verify: object expected");
+                    message.verify = $root.overlay.v1.VerifyQuestion.fromObject(object.verify, long + 1);
+                }
+                if (object.resync != null) {
+                    if (!$util.isObject(object.resync))
+                        throw TypeError(".overlay.v1.Question.resync: object expected");
+                    message.resync = $root.overlay.v1.ResyncRequest.fromObject(object.resync, long + 1);
+                }
                 return message;
             };
 
@@ -7153,6 +8860,16 @@ export const overlay = $root.overlay = (() => {
                     if (options.oneofs)
                         object.body = "linkAddresses";
                 }
+                if (message.verify != null && Object.hasOwnProperty.call(message, "verify")) {
+                    object.verify = $root.overlay.v1.VerifyQuestion.toObject(message.verify, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "verify";
+                }
+                if (message.resync != null && Object.hasOwnProperty.call(message, "resync")) {
+                    object.resync = $root.overlay.v1.ResyncRequest.toObject(message.resync, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "resync";
+                }
                 return object;
             };
 
@@ -7161,6 +8878,78 @@ export const overlay = $root.overlay = (() => {
             };
 
             return Question;
+        })();
+
+        v1.VerifyQuestion = (function() {
+
+            function VerifyQuestion(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            VerifyQuestion.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            VerifyQuestion.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.VerifyQuestion();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            VerifyQuestion.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.VerifyQuestion)
+                    return object;
+                return new $root.overlay.v1.VerifyQuestion();
+            };
+
+            VerifyQuestion.toObject = function toObject() {
+                return {};
+            };
+
+            VerifyQuestion.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return VerifyQuestion;
         })();
 
         v1.LinkAddressesQuestion = (function() {
@@ -7672,11 +9461,13 @@ export const overlay = $root.overlay = (() => {
             Answer.prototype.detach = null;
             Answer.prototype.problem = null;
             Answer.prototype.linkAddresses = null;
+            Answer.prototype.verification = null;
+            Answer.prototype.resync = null;
 
             let $oneOfFields;
 
             Object.defineProperty(Answer.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "problem", "linkAddresses"]),
+                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "problem", "linkAddresses", "verification", "resync"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -7699,6 +9490,10 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.Problem.encode(message.problem, writer.uint32(42).fork(), q + 1).ldelim();
                 if (message.linkAddresses != null && Object.hasOwnProperty.call(message, "linkAddresses"))
                     $root.overlay.v1.LinkAddressesAnswer.encode(message.linkAddresses, writer.uint32(50).fork(), q + 1).ldelim();
+                if (message.verification != null && Object.hasOwnProperty.call(message, "verification"))
+                    $root.overlay.v1.Verification.encode(message.verification, writer.uint32(58).fork(), q + 1).ldelim();
+                if (message.resync != null && Object.hasOwnProperty.call(message, "resync"))
+                    $root.overlay.v1.ResyncResponse.encode(message.resync, writer.uint32(66).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -7747,6 +9542,14 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 6: {
                             message.linkAddresses = $root.overlay.v1.LinkAddressesAnswer.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 7: {
+                            message.verification = $root.overlay.v1.Verification.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 8: {
+                            message.resync = $root.overlay.v1.ResyncResponse.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -7799,6 +9602,16 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.Answer.linkAddresses: object expected");
                     message.linkAddresses = $root.overlay.v1.LinkAddressesAnswer.fromObject(object.linkAddresses, long + 1);
                 }
+                if (object.verification != null) {
+                    if (!$util.isObject(object.verification))
+                        throw TypeError(".overlay.v1.Answer.verification: object expected");
+                    message.verification = $root.overlay.v1.Verification.fromObject(object.verification, long + 1);
+                }
+                if (object.resync != null) {
+                    if (!$util.isObject(object.resync))
+                        throw TypeError(".overlay.v1.Answer.resync: object expected");
+                    message.resync = $root.overlay.v1.ResyncResponse.fromObject(object.resync, long + 1);
+                }
                 return message;
             };
 
@@ -7838,6 +9651,16 @@ export const overlay = $root.overlay = (() => {
                     object.linkAddresses = $root.overlay.v1.LinkAddressesAnswer.toObject(message.linkAddresses, options, q + 1);
                     if (options.oneofs)
                         object.body = "linkAddresses";
+                }
+                if (message.verification != null && Object.hasOwnProperty.call(message, "verification")) {
+                    object.verification = $root.overlay.v1.Verification.toObject(message.verification, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "verification";
+                }
+                if (message.resync != null && Object.hasOwnProperty.call(message, "resync")) {
+                    object.resync = $root.overlay.v1.ResyncResponse.toObject(message.resync, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "resync";
                 }
                 return object;
             };
@@ -7976,6 +9799,7 @@ export const overlay = $root.overlay = (() => {
 
             Problem.prototype.code = "";
             Problem.prototype.message = "";
+            Problem.prototype.retryAfter = 0;
 
             Problem.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -7988,6 +9812,8 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(10).string(message.code);
                 if (message.message != null && Object.hasOwnProperty.call(message, "message"))
                     writer.uint32(18).string(message.message);
+                if (message.retryAfter != null && Object.hasOwnProperty.call(message, "retryAfter"))
+                    writer.uint32(24).uint32(message.retryAfter);
                 return writer;
             };
 
@@ -8022,6 +9848,10 @@ export const overlay = $root.overlay = (() => {
                             message.message = reader.string();
                             break;
                         }
+                    case 3: {
+                            message.retryAfter = reader.uint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -8049,6 +9879,8 @@ export const overlay = $root.overlay = (() => {
                     message.code = String(object.code);
                 if (object.message != null)
                     message.message = String(object.message);
+                if (object.retryAfter != null)
+                    message.retryAfter = object.retryAfter >>> 0;
                 return message;
             };
 
@@ -8063,11 +9895,14 @@ export const overlay = $root.overlay = (() => {
                 if (options.defaults) {
                     object.code = "";
                     object.message = "";
+                    object.retryAfter = 0;
                 }
                 if (message.code != null && Object.hasOwnProperty.call(message, "code"))
                     object.code = message.code;
                 if (message.message != null && Object.hasOwnProperty.call(message, "message"))
                     object.message = message.message;
+                if (message.retryAfter != null && Object.hasOwnProperty.call(message, "retryAfter"))
+                    object.retryAfter = message.retryAfter;
                 return object;
             };
 
@@ -9887,6 +11722,10 @@ export const overlay = $root.overlay = (() => {
                 case 3:
                     message.end = 3;
                     break;
+                case "VANISHED":
+                case 4:
+                    message.end = 4;
+                    break;
                 }
                 return message;
             };
@@ -9938,6 +11777,7 @@ export const overlay = $root.overlay = (() => {
                 values[valuesById[1] = "DETACHED"] = 1;
                 values[valuesById[2] = "EVICTED"] = 2;
                 values[valuesById[3] = "REPAIRED"] = 3;
+                values[valuesById[4] = "VANISHED"] = 4;
                 return values;
             })();
 
@@ -10721,6 +12561,7 @@ export const overlay = $root.overlay = (() => {
             Node.prototype.bootId = "";
             Node.prototype.machineId = "";
             Node.prototype.registeredAt = "";
+            Node.prototype.sessionTtl = 0;
             Node.prototype.status = null;
 
             Node.encode = function encode(message, writer, q) {
@@ -10746,6 +12587,8 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(58).string(message.machineId);
                 if (message.registeredAt != null && Object.hasOwnProperty.call(message, "registeredAt"))
                     writer.uint32(66).string(message.registeredAt);
+                if (message.sessionTtl != null && Object.hasOwnProperty.call(message, "sessionTtl"))
+                    writer.uint32(72).uint32(message.sessionTtl);
                 if (message.status != null && Object.hasOwnProperty.call(message, "status"))
                     $root.overlay.v1.NodeStatus.encode(message.status, writer.uint32(122).fork(), q + 1).ldelim();
                 return writer;
@@ -10806,6 +12649,10 @@ export const overlay = $root.overlay = (() => {
                             message.registeredAt = reader.string();
                             break;
                         }
+                    case 9: {
+                            message.sessionTtl = reader.uint32();
+                            break;
+                        }
                     case 15: {
                             message.status = $root.overlay.v1.NodeStatus.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
@@ -10849,6 +12696,8 @@ export const overlay = $root.overlay = (() => {
                     message.machineId = String(object.machineId);
                 if (object.registeredAt != null)
                     message.registeredAt = String(object.registeredAt);
+                if (object.sessionTtl != null)
+                    message.sessionTtl = object.sessionTtl >>> 0;
                 if (object.status != null) {
                     if (!$util.isObject(object.status))
                         throw TypeError(".overlay.v1.Node.status: object expected");
@@ -10874,6 +12723,7 @@ export const overlay = $root.overlay = (() => {
                     object.bootId = "";
                     object.machineId = "";
                     object.registeredAt = "";
+                    object.sessionTtl = 0;
                     object.status = null;
                 }
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
@@ -10892,6 +12742,8 @@ export const overlay = $root.overlay = (() => {
                     object.machineId = message.machineId;
                 if (message.registeredAt != null && Object.hasOwnProperty.call(message, "registeredAt"))
                     object.registeredAt = message.registeredAt;
+                if (message.sessionTtl != null && Object.hasOwnProperty.call(message, "sessionTtl"))
+                    object.sessionTtl = message.sessionTtl;
                 if (message.status != null && Object.hasOwnProperty.call(message, "status"))
                     object.status = $root.overlay.v1.NodeStatus.toObject(message.status, options, q + 1);
                 return object;
@@ -10916,6 +12768,8 @@ export const overlay = $root.overlay = (() => {
             NodeStatus.prototype.live = false;
             NodeStatus.prototype.endpointCount = 0;
             NodeStatus.prototype.sessionSince = "";
+            NodeStatus.prototype.state = 0;
+            NodeStatus.prototype.drain = null;
 
             NodeStatus.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -10930,6 +12784,10 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(16).uint32(message.endpointCount);
                 if (message.sessionSince != null && Object.hasOwnProperty.call(message, "sessionSince"))
                     writer.uint32(26).string(message.sessionSince);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(32).int32(message.state);
+                if (message.drain != null && Object.hasOwnProperty.call(message, "drain"))
+                    $root.overlay.v1.Drain.encode(message.drain, writer.uint32(42).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -10968,6 +12826,14 @@ export const overlay = $root.overlay = (() => {
                             message.sessionSince = reader.string();
                             break;
                         }
+                    case 4: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 5: {
+                            message.drain = $root.overlay.v1.Drain.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -10997,6 +12863,31 @@ export const overlay = $root.overlay = (() => {
                     message.endpointCount = object.endpointCount >>> 0;
                 if (object.sessionSince != null)
                     message.sessionSince = String(object.sessionSince);
+                switch (object.state) {
+                default:
+                    if (typeof object.state === "number") {
+                        message.state = object.state;
+                        break;
+                    }
+                    break;
+                case "STATE_UNSPECIFIED":
+                case 0:
+                    message.state = 0;
+                    break;
+                case "READY":
+                case 1:
+                    message.state = 1;
+                    break;
+                case "UNREACHABLE":
+                case 2:
+                    message.state = 2;
+                    break;
+                }
+                if (object.drain != null) {
+                    if (!$util.isObject(object.drain))
+                        throw TypeError(".overlay.v1.NodeStatus.drain: object expected");
+                    message.drain = $root.overlay.v1.Drain.fromObject(object.drain, long + 1);
+                }
                 return message;
             };
 
@@ -11012,6 +12903,8 @@ export const overlay = $root.overlay = (() => {
                     object.live = false;
                     object.endpointCount = 0;
                     object.sessionSince = "";
+                    object.state = options.enums === String ? "STATE_UNSPECIFIED" : 0;
+                    object.drain = null;
                 }
                 if (message.live != null && Object.hasOwnProperty.call(message, "live"))
                     object.live = message.live;
@@ -11019,6 +12912,10 @@ export const overlay = $root.overlay = (() => {
                     object.endpointCount = message.endpointCount;
                 if (message.sessionSince != null && Object.hasOwnProperty.call(message, "sessionSince"))
                     object.sessionSince = message.sessionSince;
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    object.state = options.enums === String ? $root.overlay.v1.NodeStatus.State[message.state] === undefined ? message.state : $root.overlay.v1.NodeStatus.State[message.state] : message.state;
+                if (message.drain != null && Object.hasOwnProperty.call(message, "drain"))
+                    object.drain = $root.overlay.v1.Drain.toObject(message.drain, options, q + 1);
                 return object;
             };
 
@@ -11026,7 +12923,140 @@ export const overlay = $root.overlay = (() => {
                 return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
             };
 
+            NodeStatus.State = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "STATE_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "READY"] = 1;
+                values[valuesById[2] = "UNREACHABLE"] = 2;
+                return values;
+            })();
+
             return NodeStatus;
+        })();
+
+        v1.Drain = (function() {
+
+            function Drain(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Drain.prototype.since = "";
+            Drain.prototype.reason = "";
+            Drain.prototype.node = "";
+
+            Drain.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.since != null && Object.hasOwnProperty.call(message, "since"))
+                    writer.uint32(10).string(message.since);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(18).string(message.reason);
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    writer.uint32(26).string(message.node);
+                return writer;
+            };
+
+            Drain.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Drain();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.since = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.node = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Drain.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Drain)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Drain: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Drain();
+                if (object.since != null)
+                    message.since = String(object.since);
+                if (object.reason != null)
+                    message.reason = String(object.reason);
+                if (object.node != null)
+                    message.node = String(object.node);
+                return message;
+            };
+
+            Drain.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.since = "";
+                    object.reason = "";
+                    object.node = "";
+                }
+                if (message.since != null && Object.hasOwnProperty.call(message, "since"))
+                    object.since = message.since;
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    object.reason = message.reason;
+                if (message.node != null && Object.hasOwnProperty.call(message, "node"))
+                    object.node = message.node;
+                return object;
+            };
+
+            Drain.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Drain;
         })();
 
         v1.Session = (function() {
@@ -11179,6 +13209,7 @@ export const overlay = $root.overlay = (() => {
             Controller.prototype.address = "";
             Controller.prototype.version = "";
             Controller.prototype.startedAt = "";
+            Controller.prototype.nodeGrace = 0;
 
             Controller.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -11195,6 +13226,8 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(26).string(message.version);
                 if (message.startedAt != null && Object.hasOwnProperty.call(message, "startedAt"))
                     writer.uint32(34).string(message.startedAt);
+                if (message.nodeGrace != null && Object.hasOwnProperty.call(message, "nodeGrace"))
+                    writer.uint32(40).uint32(message.nodeGrace);
                 return writer;
             };
 
@@ -11237,6 +13270,10 @@ export const overlay = $root.overlay = (() => {
                             message.startedAt = reader.string();
                             break;
                         }
+                    case 5: {
+                            message.nodeGrace = reader.uint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -11268,6 +13305,8 @@ export const overlay = $root.overlay = (() => {
                     message.version = String(object.version);
                 if (object.startedAt != null)
                     message.startedAt = String(object.startedAt);
+                if (object.nodeGrace != null)
+                    message.nodeGrace = object.nodeGrace >>> 0;
                 return message;
             };
 
@@ -11284,6 +13323,7 @@ export const overlay = $root.overlay = (() => {
                     object.address = "";
                     object.version = "";
                     object.startedAt = "";
+                    object.nodeGrace = 0;
                 }
                 if (message.id != null && Object.hasOwnProperty.call(message, "id"))
                     object.id = message.id;
@@ -11293,6 +13333,8 @@ export const overlay = $root.overlay = (() => {
                     object.version = message.version;
                 if (message.startedAt != null && Object.hasOwnProperty.call(message, "startedAt"))
                     object.startedAt = message.startedAt;
+                if (message.nodeGrace != null && Object.hasOwnProperty.call(message, "nodeGrace"))
+                    object.nodeGrace = message.nodeGrace;
                 return object;
             };
 

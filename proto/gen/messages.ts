@@ -69,6 +69,7 @@ export interface AgentMessage {
   /** First, and once. */
   hello?: Hello
   answer?: Answer
+  repairs?: Repairs
 }
 
 export const AgentMessage: MessageType<AgentMessage> = message('overlay.v1.AgentMessage', codec('AgentMessage'))
@@ -103,6 +104,8 @@ export interface Answer {
   detach?: DetachResponse
   problem?: Problem
   linkAddresses?: LinkAddressesAnswer
+  verification?: Verification
+  resync?: ResyncResponse
 }
 
 export const Answer: MessageType<Answer> = message('overlay.v1.Answer', codec('Answer'))
@@ -200,8 +203,13 @@ export interface ClusterStatus {
   nodes: Node[]
   networkCount: number
   endpointCount: number
-  /** Of all networks; see NetworkStatus.warnings. */
+  /**
+   * Members of the store with a problem, unreachable nodes, then those of all
+   * networks; see NetworkStatus.warnings.
+   */
   warnings: string[]
+  /** The id of the controller that is the janitor; empty: there is none now. */
+  janitor: string
 }
 
 export const ClusterStatus: MessageType<ClusterStatus> = message('overlay.v1.ClusterStatus', codec('ClusterStatus'))
@@ -213,6 +221,11 @@ export interface Controller {
   address: string
   version: string
   startedAt: string
+  /**
+   * Seconds after which it evicts an unreachable node, while it is the janitor;
+   * 0: never.
+   */
+  nodeGrace: number
 }
 
 export const Controller: MessageType<Controller> = message('overlay.v1.Controller', codec('Controller'))
@@ -286,6 +299,66 @@ export interface DetachResponse {
 
 export const DetachResponse: MessageType<DetachResponse> = message('overlay.v1.DetachResponse', codec('DetachResponse'))
 
+export type DeviationKind = 'KIND_UNSPECIFIED' | 'MISSING' | 'SURPLUS' | 'DIFFERENT'
+
+/** One kernel object that is not as the store would have it. */
+export interface Deviation {
+  kind: DeviationKind
+  /** For people: `link ovbr1048576`, `fdb ovvx1048576 02:…`. */
+  object: string
+  /** Whose it is, if it is of a network, of an endpoint. */
+  network: string
+  endpointId: string
+  /** What differs, as lines `FIELD VALUE`; with MISSING and SURPLUS all of it. */
+  wanted: string[]
+  found: string[]
+  /**
+   * It is not mended now, and why: `held` of the verification, or what the
+   * kernel said to the last attempt.
+   */
+  obstacle: string
+  /**
+   * Of a repair: how often it was mended since that was last told. More than
+   * once: somebody changes it again and again.
+   */
+  times: number
+}
+
+export const Deviation: MessageType<Deviation> = message('overlay.v1.Deviation', codec('Deviation'))
+
+/** A node takes no new endpoints. Key `drains/<node>`. */
+export interface Drain {
+  since: string
+  /** For people; may be empty. */
+  reason: string
+  node: string
+}
+
+export const Drain: MessageType<Drain> = message('overlay.v1.Drain', codec('Drain'))
+
+export interface DrainNodeRequest {
+  name: string
+  /** For people; kept with the node. */
+  reason: string
+  /** Detach nothing: only new endpoints are refused. */
+  keepEndpoints: boolean
+}
+
+export const DrainNodeRequest: MessageType<DrainNodeRequest> = message(
+  'overlay.v1.DrainNodeRequest',
+  codec('DrainNodeRequest'),
+)
+
+export interface DrainNodeResponse {
+  node: Node | null
+  detachedEndpoints: number
+}
+
+export const DrainNodeResponse: MessageType<DrainNodeResponse> = message(
+  'overlay.v1.DrainNodeResponse',
+  codec('DrainNodeResponse'),
+)
+
 /**
  * One workload's attachment to one network. Key
  * `endpoints/<network>/<id>`; the keys `names/…`, `macs/…` and `placements/…`
@@ -335,6 +408,7 @@ export type EventAction =
   | 'LOST'
   | 'WARNED'
   | 'CLEARED'
+  | 'REPAIRED'
 
 export interface Event {
   time: string
@@ -344,9 +418,11 @@ export interface Event {
   node?: Node
   /**
    * For people. With WARNED: what is wrong, and what to do; with CLEARED: what is
-   * so no longer.
+   * so no longer; with UPDATED of a node: that it is drained, or no longer.
    */
   message: string
+  /** With REPAIRED. */
+  deviation: Deviation | null
 }
 
 export const Event: MessageType<Event> = message('overlay.v1.Event', codec('Event'))
@@ -645,17 +721,24 @@ export interface Node {
   bootId: string
   machineId: string
   registeredAt: string
+  /** Seconds after which its session is gone when the agent no longer renews it. */
+  sessionTtl: number
   /** Filled in by the controller's answers only, never stored. */
   status: NodeStatus | null
 }
 
 export const Node: MessageType<Node> = message('overlay.v1.Node', codec('Node'))
 
+export type NodeStatusState = 'STATE_UNSPECIFIED' | 'READY' | 'UNREACHABLE'
+
 export interface NodeStatus {
   /** Its session is there. */
   live: boolean
   endpointCount: number
   sessionSince: string
+  state: NodeStatusState
+  /** Set while it takes no new endpoints. */
+  drain: Drain | null
 }
 
 export const NodeStatus: MessageType<NodeStatus> = message('overlay.v1.NodeStatus', codec('NodeStatus'))
@@ -665,6 +748,8 @@ export interface Problem {
   /** One of lib/errors.ts' codes. */
   code: string
   message: string
+  /** Milliseconds until another attempt is worth it; 0: nobody knows. */
+  retryAfter: number
 }
 
 export const Problem: MessageType<Problem> = message('overlay.v1.Problem', codec('Problem'))
@@ -676,6 +761,8 @@ export interface Question {
   attach?: AttachRequest
   detach?: DetachRequest
   linkAddresses?: LinkAddressesQuestion
+  verify?: VerifyQuestion
+  resync?: ResyncRequest
 }
 
 export const Question: MessageType<Question> = message('overlay.v1.Question', codec('Question'))
@@ -782,6 +869,50 @@ export interface RepairOutcome {
 
 export const RepairOutcome: MessageType<RepairOutcome> = message('overlay.v1.RepairOutcome', codec('RepairOutcome'))
 
+/**
+ * What the agent has mended since it last told. Told once, to every controller
+ * that it is connected to then.
+ */
+export interface Repairs {
+  deviations: Deviation[]
+  /** So many more were mended, and are not told one by one. */
+  more: number
+}
+
+export const Repairs: MessageType<Repairs> = message('overlay.v1.Repairs', codec('Repairs'))
+
+export interface ResyncNodeRequest {
+  name: string
+  discard: boolean
+}
+
+export const ResyncNodeRequest: MessageType<ResyncNodeRequest> = message(
+  'overlay.v1.ResyncNodeRequest',
+  codec('ResyncNodeRequest'),
+)
+
+export interface ResyncRequest {
+  /** What lives here and cannot be written back is taken down. */
+  discard: boolean
+}
+
+export const ResyncRequest: MessageType<ResyncRequest> = message('overlay.v1.ResyncRequest', codec('ResyncRequest'))
+
+export interface ResyncResponse {
+  node: string
+  /** Endpoints that live on the host and whose records were written back. */
+  restored: Endpoint[]
+  /** Endpoints that were taken down. */
+  discarded: Endpoint[]
+  /**
+   * What lives on the host, could not be written back, and is left as it is:
+   * which endpoint, and why.
+   */
+  left: string[]
+}
+
+export const ResyncResponse: MessageType<ResyncResponse> = message('overlay.v1.ResyncResponse', codec('ResyncResponse'))
+
 export type SandboxKind = 'UNPLUGGED' | 'NAMESPACE' | 'TAP'
 
 /**
@@ -827,6 +958,18 @@ export const ShowIpamResponse: MessageType<ShowIpamResponse> = message(
   codec('ShowIpamResponse'),
 )
 
+/** One member of the etcd cluster. */
+export interface StoreMember {
+  name: string
+  /** The first URL that it says clients should use. */
+  url: string
+  leader: boolean
+  /** Empty: it answers and has no alarm. */
+  problem: string
+}
+
+export const StoreMember: MessageType<StoreMember> = message('overlay.v1.StoreMember', codec('StoreMember'))
+
 export interface StoreStatus {
   healthy: boolean
   urls: string[]
@@ -835,6 +978,7 @@ export interface StoreStatus {
   latencyMs: number
   /** What is wrong, if it is not healthy. */
   problem: string
+  members: StoreMember[]
 }
 
 export const StoreStatus: MessageType<StoreStatus> = message('overlay.v1.StoreStatus', codec('StoreStatus'))
@@ -888,7 +1032,7 @@ export interface SubnetUsage {
 
 export const SubnetUsage: MessageType<SubnetUsage> = message('overlay.v1.SubnetUsage', codec('SubnetUsage'))
 
-export type TenureEnd = 'END_UNSPECIFIED' | 'DETACHED' | 'EVICTED' | 'REPAIRED'
+export type TenureEnd = 'END_UNSPECIFIED' | 'DETACHED' | 'EVICTED' | 'REPAIRED' | 'VANISHED'
 
 /**
  * Who held an address, and when. Key
@@ -909,6 +1053,15 @@ export interface Tenure {
 }
 
 export const Tenure: MessageType<Tenure> = message('overlay.v1.Tenure', codec('Tenure'))
+
+export interface UndrainNodeRequest {
+  name: string
+}
+
+export const UndrainNodeRequest: MessageType<UndrainNodeRequest> = message(
+  'overlay.v1.UndrainNodeRequest',
+  codec('UndrainNodeRequest'),
+)
 
 /** What is not given stays as it is. */
 export interface UpdateNetworkRequest {
@@ -952,6 +1105,40 @@ export const UpdateNetworkResponse: MessageType<UpdateNetworkResponse> = message
   'overlay.v1.UpdateNetworkResponse',
   codec('UpdateNetworkResponse'),
 )
+
+/** What an agent finds when it compares the kernel with the store. */
+export interface Verification {
+  node: string
+  /** Of the store, that was compared with. */
+  revision: number
+  /** Why nothing is deleted on this host now; empty: nothing speaks against it. */
+  held: string
+  /** In the order in which they would be mended; none: all is as it should be. */
+  deviations: Deviation[]
+  /** How many objects were compared. */
+  objects: number
+  /** So many more deviate, and are not told one by one. */
+  more: number
+}
+
+export const Verification: MessageType<Verification> = message('overlay.v1.Verification', codec('Verification'))
+
+export interface VerifyNodeRequest {
+  name: string
+}
+
+export const VerifyNodeRequest: MessageType<VerifyNodeRequest> = message(
+  'overlay.v1.VerifyNodeRequest',
+  codec('VerifyNodeRequest'),
+)
+
+export interface VerifyQuestion {}
+
+export const VerifyQuestion: MessageType<VerifyQuestion> = message('overlay.v1.VerifyQuestion', codec('VerifyQuestion'))
+
+export interface VerifyRequest {}
+
+export const VerifyRequest: MessageType<VerifyRequest> = message('overlay.v1.VerifyRequest', codec('VerifyRequest'))
 
 /** Where the search for the next VNI starts. Key `vni-cursor`. */
 export interface VniCursor {
@@ -1026,6 +1213,23 @@ export const AgentService = {
       input: GetAgentStatusRequest,
       output: AgentStatus,
     } as Method<GetAgentStatusRequest, AgentStatus, 'unary'>,
+    /** Compares this host's kernel with the store. Changes nothing. */
+    verify: {
+      kind: 'unary',
+      path: '/overlay.v1.Agent/Verify',
+      input: VerifyRequest,
+      output: Verification,
+    } as Method<VerifyRequest, Verification, 'unary'>,
+    /**
+     * Believes the store again after its history went back (a restored snapshot):
+     * what lives here and is not in it is written back first. May be repeated.
+     */
+    resync: {
+      kind: 'unary',
+      path: '/overlay.v1.Agent/Resync',
+      input: ResyncRequest,
+      output: ResyncResponse,
+    } as Method<ResyncRequest, ResyncResponse, 'unary'>,
   },
 } as const satisfies Service
 
@@ -1244,5 +1448,39 @@ export const NodesService = {
       input: RemoveNodeRequest,
       output: RemoveNodeResponse,
     } as Method<RemoveNodeRequest, RemoveNodeResponse, 'unary'>,
+    /**
+     * From now on the node takes no new endpoints; those that it has are detached.
+     * May be repeated.
+     */
+    drain: {
+      kind: 'unary',
+      path: '/overlay.v1.Nodes/Drain',
+      input: DrainNodeRequest,
+      output: DrainNodeResponse,
+    } as Method<DrainNodeRequest, DrainNodeResponse, 'unary'>,
+    /** It takes endpoints again. */
+    undrain: {
+      kind: 'unary',
+      path: '/overlay.v1.Nodes/Undrain',
+      input: UndrainNodeRequest,
+      output: Node,
+    } as Method<UndrainNodeRequest, Node, 'unary'>,
+    /** Has a node's agent compare its kernel with the store. Changes nothing. */
+    verify: {
+      kind: 'unary',
+      path: '/overlay.v1.Nodes/Verify',
+      input: VerifyNodeRequest,
+      output: Verification,
+    } as Method<VerifyNodeRequest, Verification, 'unary'>,
+    /**
+     * Has a node's agent believe a store whose history went back (see
+     * Agent.Resync).
+     */
+    resync: {
+      kind: 'unary',
+      path: '/overlay.v1.Nodes/Resync',
+      input: ResyncNodeRequest,
+      output: ResyncResponse,
+    } as Method<ResyncNodeRequest, ResyncResponse, 'unary'>,
   },
 } as const satisfies Service
