@@ -16,6 +16,10 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number]
 
+export interface OverlayErrorOptions extends ErrorOptions {
+  readonly retryAfter?: number | undefined
+}
+
 /**
  * An error that a person can act on: the message says what, why, and what to
  * do. `code` decides what a program does with it; the cause is kept for the
@@ -24,10 +28,13 @@ export type ErrorCode = (typeof errorCodes)[number]
 export class OverlayError extends Error {
   override readonly name = 'OverlayError'
   readonly code: ErrorCode
+  /** Milliseconds until the same is worth another attempt, where that is known; the message says it too. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options: OverlayErrorOptions = {}) {
     super(message, options)
     this.code = code
+    this.retryAfter = options.retryAfter
   }
 
   /** Any thrown value as an OverlayError; what is not one becomes `internal`. */

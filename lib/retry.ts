@@ -1,5 +1,6 @@
 /** The one way to wait and to try again. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { firstOf } from './signals.ts'
 
 /** Delays in milliseconds: full jitter over `first`, doubled up to `most`. */
 export interface Backoff {
@@ -15,9 +16,12 @@ export function delayBefore(attempt: number, { first, most }: Backoff = defaultB
   return ceiling / 2 + (Math.random() * ceiling) / 2
 }
 
-/** Waits; returns early, without an error, when `signal` aborts. */
-export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => undefined)
+/** Waits; returns early, without an error, when one of the signals aborts. */
+export async function pause(milliseconds: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  const done = new AbortController()
+  const signal = firstOf(done.signal, ...signals.filter((each) => each !== undefined))
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined)
+  done.abort()
 }
 
 export interface RetryOptions {

@@ -4,6 +4,7 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
+  connectivityState,
   type CallOptions as GrpcCallOptions,
   Metadata,
 } from '@grpc/grpc-js'
@@ -40,6 +41,13 @@ export interface RpcClient {
   /** The address as it was given. */
   readonly address: string
   service<S extends Service>(service: S): Calls<S>
+  /**
+   * Connects, and sends no call.
+   * @returns false when the peer has said nothing for so many milliseconds (a
+   * host that is gone, a program that is stopped); true when it answers, and when
+   * the connection fails at once: then the next call tells why.
+   */
+  answers(milliseconds: number): Promise<boolean>
   close(): void
 }
 
@@ -57,6 +65,8 @@ export function createRpcClient({ address, credentials, timeout }: RpcClientOpti
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.max_receive_message_length': -1,
+    // With the shared pool a new client would get the connection of the former one, which may be dead.
+    'grpc.use_local_subchannel_pool': 1,
     'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.enable_http_proxy': 0,
   })
@@ -66,7 +76,23 @@ export function createRpcClient({ address, credentials, timeout }: RpcClientOpti
       const calls = Object.entries(service.methods).map(([name, method]) => [name, callOf(client, method, timeout)])
       return Object.fromEntries(calls) as Calls<S>
     },
+    answers: (milliseconds) => answers(client, Date.now() + milliseconds),
     close: () => client.close(),
+  }
+}
+
+/** A connection counts as ready once the peer has sent its settings: who is stopped only accepts it. */
+async function answers(client: Client, deadline: number): Promise<boolean> {
+  const channel = client.getChannel()
+  // The first call starts connecting, and tells the state before.
+  channel.getConnectivityState(true)
+  for (;;) {
+    const state = channel.getConnectivityState(true)
+    if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return true
+    const changed = await new Promise<boolean>((resolve) =>
+      channel.watchConnectivityState(state, deadline, (error) => resolve(!error)),
+    )
+    if (!changed) return false
   }
 }
 

@@ -16,9 +16,10 @@ import {
 import * as protoLoader from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
-import type { AnyMethod, Method, Service } from '../proto/index.ts'
+import type { AnyMethod, Method, MethodKind, Service } from '../proto/index.ts'
 import { OverlayError } from './errors.ts'
 import type { Logger } from './log.ts'
+import { createGate, type Gate } from './overload.ts'
 import { pause } from './retry.ts'
 import { fromStatus, toStatus } from './rpc-status.ts'
 import { packageRoot } from './version.ts'
@@ -44,6 +45,17 @@ type Handler<M> =
 /** What implements a service: a function per method, which throws OverlayErrors. */
 export type Handlers<S extends Service> = { readonly [K in keyof S['methods']]: Handler<S['methods'][K]> }
 
+export interface RpcServerOptions {
+  /** Who serves, for messages, for example `this controller`. */
+  readonly name: string
+  /**
+   * Calls of each kind that may be in progress; more are refused at once, with
+   * when to try again. A call is in progress until its handler has ended, also
+   * when its caller is gone. Health and reflection do not count.
+   */
+  readonly mostCalls: Readonly<Record<MethodKind, number>>
+}
+
 export interface RpcServer {
   add<S extends Service>(service: S, handlers: Handlers<S>): void
   /**
@@ -58,9 +70,23 @@ export interface RpcServer {
   close(grace?: number): Promise<void>
 }
 
-export function createRpcServer(log: Logger): RpcServer {
+/** Of a server of which nothing else is known. */
+const defaults: RpcServerOptions = {
+  name: 'this server',
+  mostCalls: { unary: 1_000, 'server-stream': 1_000, duplex: 1_000 },
+}
+
+export function createRpcServer(log: Logger, { name: who, mostCalls } = defaults): RpcServer {
+  const gates: Readonly<Record<MethodKind, Gate>> = {
+    unary: createGate(who, 'calls', mostCalls.unary),
+    'server-stream': createGate(who, 'streams', mostCalls['server-stream']),
+    duplex: createGate(who, 'streams of agents', mostCalls.duplex),
+  }
   const server = new Server({
     'grpc.max_receive_message_length': 4 * 1024 * 1024,
+    // On one connection; beyond that HTTP/2 makes the client wait. More than all that may be in progress: what is too
+    // much has to come here to be refused.
+    'grpc.max_concurrent_streams': 2 * (mostCalls.unary + mostCalls['server-stream'] + mostCalls.duplex),
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
   })
@@ -78,7 +104,11 @@ export function createRpcServer(log: Logger): RpcServer {
       const implementation = Object.fromEntries(
         Object.entries(service.methods).map(([name, method]) => [
           name,
-          handleCall(method, (handlers as Record<string, AnyHandler>)[name] as AnyHandler, closing.signal, log),
+          handleCall(method, (handlers as Record<string, AnyHandler>)[name] as AnyHandler, {
+            gate: gates[method.kind],
+            closing: closing.signal,
+            log,
+          }),
         ]),
       )
       server.addService(definition, implementation)
@@ -123,13 +153,47 @@ function definitionOf({ path, kind, input, output }: AnyMethod) {
     requestStream: kind === 'duplex',
     responseStream: kind !== 'unary',
     requestSerialize: (value: unknown) => Buffer.from(input.encode(value as object)),
-    requestDeserialize: (bytes: Buffer) => input.decode(bytes),
+    requestDeserialize: (bytes: Buffer) => decoded(input, bytes),
     responseSerialize: (value: unknown) => Buffer.from(output.encode(value as object)),
     responseDeserialize: (bytes: Buffer) => output.decode(bytes),
   }
 }
 
-function handleCall(method: AnyMethod, handler: AnyHandler, closing: AbortSignal, log: Logger): UntypedHandleCall {
+/** A request that cannot be read. Thrown by the decoder it would reach the caller as an error of ours. */
+class Unreadable {
+  readonly error: OverlayError
+
+  constructor(error: OverlayError) {
+    this.error = error
+  }
+}
+
+function decoded(type: AnyMethod['input'], bytes: Buffer): unknown {
+  try {
+    return type.decode(bytes)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return new Unreadable(new OverlayError('invalid', `this is no ${type.name}: ${why}`, { cause: error }))
+  }
+}
+
+/** @throws OverlayError `invalid` when it could not be read. */
+function readable(request: unknown): unknown {
+  if (request instanceof Unreadable) throw request.error
+  return request
+}
+
+async function* allReadable(requests: AsyncIterable<unknown>): AsyncGenerator<unknown, void> {
+  for await (const request of requests) yield readable(request)
+}
+
+interface Serving {
+  readonly gate: Gate
+  readonly closing: AbortSignal
+  readonly log: Logger
+}
+
+function handleCall(method: AnyMethod, handler: AnyHandler, { gate, closing, log }: Serving): UntypedHandleCall {
   const failed = (thrown: unknown) => {
     const error = fromStatus(thrown)
     if (error.code === 'internal') log.error({ err: error, method: method.path }, 'call failed')
@@ -138,7 +202,14 @@ function handleCall(method: AnyMethod, handler: AnyHandler, closing: AbortSignal
   if (method.kind === 'unary')
     return (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) => {
       const context = contextOf(call, new AbortController())
-      const run = async () => handler(call.request as never, context)
+      const run = async () => {
+        const leave = gate.enter()
+        try {
+          return await handler(readable(call.request) as never, context)
+        } finally {
+          leave()
+        }
+      }
       run().then(
         (value) => answer(null, value),
         (error) => answer(failed(error)),
@@ -149,12 +220,20 @@ function handleCall(method: AnyMethod, handler: AnyHandler, closing: AbortSignal
     const context = contextOf(call, controller)
     closing.addEventListener('abort', () => controller.abort(), { signal: context.signal, once: true })
     // By itself the end of the caller's half would destroy the stream before our half has ended.
-    const input =
+    const input = () =>
       method.kind === 'duplex'
-        ? (call as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
-        : (call as ServerWritableStream<unknown, unknown>).request
+        ? allReadable((call as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false }))
+        : readable((call as ServerWritableStream<unknown, unknown>).request)
     call.on('error', () => controller.abort())
-    pump(handler(input as never, context) as AsyncIterable<unknown>, call, context.signal)
+    const run = async () => {
+      const leave = gate.enter()
+      try {
+        await pump(handler(input() as never, context) as AsyncIterable<unknown>, call, context.signal)
+      } finally {
+        leave()
+      }
+    }
+    run()
       .then(
         () => call.end(),
         (error) => call.emit('error', failed(error)),

@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js'
+import { Metadata, status } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { errorCodes, OverlayError } from './errors.ts'
 import { fromStatus, toStatus } from './rpc-status.ts'
@@ -26,6 +26,19 @@ describe('fromStatus', () => {
   it.each(errorCodes)('gives back %s after toStatus', (code) => {
     const { code: number, details } = toStatus(new OverlayError(code, 'why'))
     expect(fromStatus(failed(number, details))).toMatchObject({ code, message: 'why' })
+  })
+
+  it('gives back when to try again', () => {
+    const { code, details, metadata } = toStatus(new OverlayError('unavailable', 'full', { retryAfter: 1_234.4 }))
+    expect(metadata?.getMap()).toEqual({ 'grpc-retry-pushback-ms': '1234' })
+    expect(fromStatus(Object.assign(failed(code, details), { metadata }))).toMatchObject({ retryAfter: 1_234 })
+    expect(toStatus(new OverlayError('unavailable', 'away'))).not.toHaveProperty('metadata')
+  })
+
+  it.each(['-1', 'soon', '', '1e99'])('makes nothing of a hint that is no time: %j', (text) => {
+    const metadata = new Metadata()
+    metadata.set('grpc-retry-pushback-ms', text)
+    expect(fromStatus(Object.assign(failed(status.UNAVAILABLE), { metadata })).retryAfter).toBeUndefined()
   })
 
   it('maps every code to a status of its own', () => {

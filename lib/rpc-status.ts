@@ -1,5 +1,5 @@
 /** The one place where our errors become gRPC statuses, and back. */
-import { status } from '@grpc/grpc-js'
+import { Metadata, status } from '@grpc/grpc-js'
 import { type ErrorCode, OverlayError } from './errors.ts'
 
 const statusOf = {
@@ -25,9 +25,22 @@ const codeOf = new Map<number, ErrorCode>(Object.entries(statusOf).map(([code, n
  */
 const mostBytes = 12 * 1024
 
+/** In the trailers: milliseconds until another attempt (gRPC A6, "client retry"). */
+const pushback = 'grpc-retry-pushback-ms'
+
+export interface Failure {
+  readonly code: status
+  readonly details: string
+  readonly metadata?: Metadata
+}
+
 /** What grpc-js wants to be given to fail a call. */
-export function toStatus(error: OverlayError): { code: status; details: string } {
-  return { code: statusOf[error.code], details: fitting(error.message) }
+export function toStatus({ code, message, retryAfter }: OverlayError): Failure {
+  const failure = { code: statusOf[code], details: fitting(message) }
+  if (retryAfter === undefined) return failure
+  const metadata = new Metadata()
+  metadata.set(pushback, String(Math.round(retryAfter)))
+  return { ...failure, metadata }
 }
 
 /** Halves of characters, which grpc-js' encodeURI throws at, are replaced; too long a message is cut. */
@@ -49,5 +62,11 @@ export function fromStatus(thrown: unknown): OverlayError {
   if (!(thrown instanceof Error) || !('code' in thrown)) return OverlayError.from(thrown)
   const code = codeOf.get(Number(thrown.code)) ?? 'internal'
   const details = 'details' in thrown && typeof thrown.details === 'string' ? thrown.details : thrown.message
-  return new OverlayError(code, details || thrown.message, { cause: thrown })
+  return new OverlayError(code, details || thrown.message, { cause: thrown, retryAfter: retryAfterOf(thrown) })
+}
+
+function retryAfterOf(thrown: Error): number | undefined {
+  const [value] = 'metadata' in thrown && thrown.metadata instanceof Metadata ? thrown.metadata.get(pushback) : []
+  // A negative one says "do not repeat it": that is what we do by ourselves.
+  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : undefined
 }

@@ -49,6 +49,8 @@ beforeAll(async () => {
     detach: unexpected,
     list: unexpected,
     getStatus: unexpected,
+    verify: unexpected,
+    resync: unexpected,
   })
   server.add(EventsService, { watch: (_, context) => (behave.watch ?? unexpected)(context) })
   server.add(AgentLinkService, { connect: (requests, context) => (behave.connect ?? unexpected)(requests, context) })
