@@ -60,7 +60,8 @@ describe('reading', () => {
     const store = open()
     const name = (n: number) => `n${String(n).padStart(5, '0')}`
     for (let batch = 0; batch < 100; batch++) {
-      const writes = Array.from({ length: 100 }, (_, n) => put(store.keys.node(name(batch * 100 + n)), { name: 'n' }))
+      const names = Array.from({ length: 100 }, (_, n) => name(batch * 100 + n))
+      const writes = names.map((each) => put(store.keys.node(each), { name: each }))
       await store.commit({ compares: [], writes })
     }
     const started = performance.now()
@@ -169,13 +170,13 @@ describe('commit', () => {
       const outcomes = await Promise.all(
         stores.map((store, index) => {
           const key = store.keys.node(`n${round}`)
-          const writes = [put(key, { name: String(index) })]
+          const writes = [put(key, { name: `n${round}`, uid: String(index) })]
           return store.commit({ compares: [absent(key)], writes, otherwise: [key] })
         }),
       )
       const winner = outcomes.findIndex(({ committed }) => committed)
       expect(outcomes.filter(({ committed }) => committed)).toHaveLength(1)
-      expect(outcomes[1 - winner]).toMatchObject({ found: [{ value: { name: String(winner) } }] })
+      expect(outcomes[1 - winner]).toMatchObject({ found: [{ value: { uid: String(winner) } }] })
     }
   })
 

@@ -1,5 +1,7 @@
 /** The store: etcd behind the interface of store.ts. */
+
 import type { Logger } from '../lib/log.ts'
+import { firstOf } from '../lib/signals.ts'
 import type { TlsMaterial } from '../lib/tls.ts'
 import { defaultKeepalive, type KeepaliveTimes } from './connection.ts'
 import { parseEtcdUrls } from './endpoints.ts'
@@ -11,6 +13,8 @@ import { Members } from './members.ts'
 import { keyAfter, rangeOf, readWholeRange } from './range.ts'
 import { decodeEntry, lenientDecoder } from './records.ts'
 import type { Entry, Listing, Store } from './store.ts'
+import { requireRoom, storeMembers } from './store-status.ts'
+import { Stranded } from './stranded.ts'
 import { decodeOutcome, encodeTransaction } from './transaction.ts'
 import { watchOpener } from './watch-stream.ts'
 
@@ -20,11 +24,18 @@ export interface ConnectOptions {
   /** Where our keys are; default: keys.ts' defaultPrefix. A slash is added at the end. */
   readonly prefix?: string
   readonly tls?: TlsMaterial | undefined
-  /** Milliseconds until a call gives up, on all members together; default 2000. */
+  /**
+   * Milliseconds of silence after which a call is refused, as long as etcd was
+   * not slow before; default 2,300: what takes 2 s still passes.
+   */
   readonly callTimeout?: number
+  /** Milliseconds until a call is refused though its member shows life; default 10,000. */
+  readonly longestCall?: number
   readonly keepalive?: KeepaliveTimes
   /** Milliseconds between a follow's comparisons with a list of keys; default 10 minutes. */
   readonly auditInterval?: number
+  /** See FollowParts. */
+  readonly mostWaiting?: number | undefined
   readonly log: Logger
   /** Closes the store when it aborts. */
   readonly signal?: AbortSignal
@@ -36,13 +47,27 @@ export interface ConnectOptions {
  * @throws OverlayError `invalid` when a URL or the prefix is none.
  */
 export function connect(options: ConnectOptions): Store {
-  const { urls, prefix = defaultPrefix, tls, callTimeout = 2_000, keepalive = defaultKeepalive, log } = options
-  const { auditInterval = 600_000 } = options
-  const members = new Members({ endpoints: parseEtcdUrls(urls, tls !== undefined), tls, callTimeout, keepalive })
+  const {
+    urls,
+    prefix = defaultPrefix,
+    tls,
+    keepalive = defaultKeepalive,
+    log,
+    auditInterval = 600_000,
+    mostWaiting,
+  } = options
+  const { callTimeout = 2_300, longestCall = 10_000 } = options
+  const endpoints = parseEtcdUrls(urls, tls !== undefined)
+  const members = new Members({ endpoints, tls, callTimeout, longestCall, keepalive })
   const keys = createKeys(parsePrefix(prefix))
   const decode = lenientDecoder(log)
   const openWatch = watchOpener(members)
-  const read = (request: RangeRequest) => members.read(range, request)
+  const stranded = new Stranded()
+  const read = async (request: RangeRequest) => {
+    const answer = await members.read(range, request)
+    stranded.found()
+    return answer
+  }
   const closed = new AbortController()
 
   const close = async () => {
@@ -87,7 +112,11 @@ export function connect(options: ConnectOptions): Store {
       return decodeOutcome(transaction, await members.once(txn, encodeTransaction(transaction)))
     },
     follow: (range, signal) =>
-      follow(range, { read, openWatch, decode, log, auditInterval }, AbortSignal.any([signal, closed.signal])),
+      follow(
+        range,
+        { read, openWatch, decode, stranded, log, auditInterval, mostWaiting, spares: members.urls.length - 1 },
+        firstOf(signal, closed.signal),
+      ),
     grantLease: (ttlSeconds, { keepAlive = true } = {}) =>
       grantLease(members, ttlSeconds, { keepAlive, closed: closed.signal }),
     async probe() {
@@ -95,6 +124,9 @@ export function connect(options: ConnectOptions): Store {
       const { header } = await read({ key: Buffer.from(keys.cluster.path), count_only: true })
       return { revision: Number(header.revision), milliseconds: performance.now() - started }
     },
+    requireRoom: () => requireRoom(members),
+    members: (within = longestCall) => storeMembers(members, within),
+    reconnect: () => members.reconnect(),
     close,
   }
 }

@@ -24,13 +24,21 @@ export interface KeepaliveTimes {
 /** etcd refuses clients that ping more often than each 5 s (its default). */
 export const defaultKeepalive: KeepaliveTimes = { interval: 10_000, timeout: 5_000 }
 
-/** Points in time, in milliseconds since the epoch. */
-export interface Deadlines {
-  /** Up to when to wait for a connection. */
-  readonly connect: number
-  /** Up to when to wait for the answer. */
-  readonly answer: number
+export interface CallOptions {
+  /** Up to when to wait for a connection, in milliseconds since the epoch. */
+  readonly connectBy: number
+  /** Up to when to wait for the answer, likewise; default: for as long as it takes. */
+  readonly answerBy?: number
+  /** Ends the call: with a SilentError as its reason also the connection that it went over. */
+  readonly signal?: AbortSignal
+  /** The request is on its way. */
+  readonly onSent?: () => void
+  /** Also a member without a leader is to answer: default false, it refuses (see failures.ts' isWithoutLeader). */
+  readonly leaderless?: boolean
 }
+
+/** Nothing came from the member for longer than its answers take: the connection is given up. */
+export class SilentError extends Error {}
 
 /** A connection younger than this has not had its chance yet. */
 const graceOfNew = 1_000
@@ -47,6 +55,8 @@ export class Connection {
   #client: Client
   #madeAt = 0
   #closed = false
+  /** Calls and streams that have not ended. */
+  readonly #open = new Set<{ cancel(): void }>()
 
   constructor(target: string, credentials: ChannelCredentials, keepalive: KeepaliveTimes) {
     this.#target = target
@@ -68,38 +78,50 @@ export class Connection {
   }
 
   /** @throws NotSentError, or grpc-js' ServiceError when it may have been sent. */
-  async call<I, O>(method: ApiMethod<I, O>, request: I, deadlines: Deadlines): Promise<O> {
-    const client = await this.#ready(deadlines.connect)
+  async call<I, O>(method: ApiMethod<I, O>, request: I, options: CallOptions): Promise<O> {
+    const { connectBy, answerBy = Number.POSITIVE_INFINITY, signal, onSent, leaderless = false } = options
+    const client = await this.#ready(connectBy, signal)
+    onSent?.()
     return new Promise<O>((resolve, reject) => {
-      client.makeUnaryRequest(
+      const end = () => call.cancel()
+      const call = client.makeUnaryRequest(
         method.path,
         method.encode,
         method.decode,
         request,
-        new Metadata(),
-        { deadline: deadlines.answer },
+        leaderless ? new Metadata() : requiringLeader(),
+        { deadline: answerBy },
         (error, answer) => {
+          this.#open.delete(call)
+          signal?.removeEventListener('abort', end)
           if (!error) return resolve(answer as O)
-          if (error.code === status.DEADLINE_EXCEEDED) this.#renew(client)
+          if (error.code === status.DEADLINE_EXCEEDED || signal?.reason instanceof SilentError) this.#renew(client)
           reject(wasNotSent(error) ? new NotSentError(error.details) : error)
         },
       )
+      this.#open.add(call)
+      signal?.addEventListener('abort', end, { once: true })
+      if (signal?.aborted) end()
     })
   }
 
   /** Opens a stream, which has no deadline unless one is given. @throws NotSentError */
-  async open<I, O>(
-    method: ApiMethod<I, O>,
-    deadlines: { readonly connect: number; readonly answer?: number },
-  ): Promise<ClientDuplexStream<I, O>> {
-    const client = await this.#ready(deadlines.connect)
-    const metadata = new Metadata()
-    // A member without a leader ends its streams then, instead of going silent.
-    metadata.set('hasleader', 'true')
-    const options = deadlines.answer === undefined ? {} : { deadline: deadlines.answer }
-    const stream = client.makeBidiStreamRequest(method.path, method.encode, method.decode, metadata, options)
+  async open<I, O>(method: ApiMethod<I, O>, options: CallOptions): Promise<ClientDuplexStream<I, O>> {
+    const { connectBy, answerBy, signal, onSent } = options
+    const client = await this.#ready(connectBy, signal)
+    onSent?.()
+    const deadline = answerBy === undefined ? {} : { deadline: answerBy }
+    const stream = client.makeBidiStreamRequest(method.path, method.encode, method.decode, requiringLeader(), deadline)
+    const end = () => stream.cancel()
+    signal?.addEventListener('abort', end, { once: true })
+    if (signal?.aborted) end()
     stream.on('error', (error: ServiceError) => {
-      if (error.code === status.DEADLINE_EXCEEDED) this.#renew(client)
+      if (error.code === status.DEADLINE_EXCEEDED || signal?.reason instanceof SilentError) this.#renew(client)
+    })
+    this.#open.add(stream)
+    stream.on('close', () => {
+      this.#open.delete(stream)
+      signal?.removeEventListener('abort', end)
     })
     return stream
   }
@@ -109,21 +131,29 @@ export class Connection {
     this.#renew(this.#client)
   }
 
+  /** It is known to be dead: what goes over it ends at once. */
+  reconnect(): void {
+    if (this.#closed) return
+    this.#replace(this.#client)
+    for (const each of this.#open) each.cancel()
+  }
+
   close(): void {
     this.#closed = true
     this.#client.close()
   }
 
   /** The client, once it is connected, or known to fail at once and to say why. */
-  async #ready(deadline: number): Promise<Client> {
+  async #ready(deadline: number, signal: AbortSignal | undefined): Promise<Client> {
     for (;;) {
+      if (signal?.aborted) throw new NotSentError('given up')
       if (this.#closed) throw new NotSentError('the connection to the store is closed')
       const client = this.#client
       // The first call starts connecting, and answers with the state before.
       client.getChannel().getConnectivityState(true)
       const state = client.getChannel().getConnectivityState(false)
       if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return client
-      if (!(await stateChange(client, state, deadline))) {
+      if (!(await stateChange(client, state, deadline, signal))) {
         this.#renew(client)
         throw new NotSentError(`${this.#target} accepts no connection in time`)
       }
@@ -137,15 +167,37 @@ export class Connection {
 
   #renew(client: Client): void {
     if (this.#closed || client !== this.#client || performance.now() - this.#madeAt < graceOfNew) return
+    this.#replace(client)
+  }
+
+  #replace(client: Client): void {
     this.#client = this.#connect()
     // Calls that are under way on the old one end in their own time.
     client.close()
   }
 }
 
-function stateChange(client: Client, from: connectivityState, deadline: number): Promise<boolean> {
+/** A member without a leader refuses what it is asked, and ends its streams, instead of going silent. */
+function requiringLeader(): Metadata {
+  const metadata = new Metadata()
+  metadata.set('hasleader', 'true')
+  return metadata
+}
+
+/** False: the deadline has passed. Resolves early when the signal aborts. */
+function stateChange(
+  client: Client,
+  from: connectivityState,
+  deadline: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   return new Promise((resolve) => {
-    client.getChannel().watchConnectivityState(from, deadline, (error) => resolve(!error))
+    const giveUp = () => resolve(true)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    client.getChannel().watchConnectivityState(from, deadline, (error) => {
+      signal?.removeEventListener('abort', giveUp)
+      resolve(!error)
+    })
   })
 }
 

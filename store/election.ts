@@ -1,7 +1,7 @@
 /** Election: of many candidates for an office one leads. */
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import { delayBefore, pause } from '../lib/retry.ts'
+import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 import type { Controller, Init } from '../proto/index.ts'
 import { giveUp } from './hold-lease.ts'
 import { absent, type Compare, createdAt, type Lease, put, type Store, type Update } from './store.ts'
@@ -17,10 +17,16 @@ export interface ElectOptions {
   readonly log: Logger
   /**
    * Runs while this candidate leads. The signal aborts when leadership is lost
-   * or given up; `fence` in a transaction makes it hold only while it is not.
+   * or given up, no later than the lease's time to live after the last renewal,
+   * or, in a process that was stopped, when it goes on. `fence` in a transaction
+   * makes it commit only while nobody else has led since: what one may do who
+   * leads, and two may not, takes it among its compares.
    */
   readonly lead: (signal: AbortSignal, fence: Compare) => Promise<void>
 }
+
+/** A candidate that could not stand tries again soon: the office may be vacant. */
+const backoff: Backoff = { first: 50, most: 1_000 }
 
 /**
  * Stands for the office until the signal aborts. Who waits holds no lease and
@@ -39,7 +45,7 @@ export async function elect(store: Store, options: ElectOptions): Promise<void> 
       })
     // Also after a term that ended by itself, so that another may be quicker.
     if (led) failures = 0
-    await pause(delayBefore(failures++), signal)
+    await pause(delayBefore(failures++, backoff), signal)
   }
 }
 
@@ -61,14 +67,20 @@ async function vacancy(updates: AsyncIterable<Update<null>>, path: string): Prom
 /** @returns whether it led. */
 async function campaign(store: Store, { office, candidate, ttlSeconds, signal, log, lead }: ElectOptions) {
   const key = store.keys.leader(office)
+  // What `lead` may have left running ends with it.
+  const over = new AbortController()
   let lease: Lease | undefined
   try {
     lease = await store.grantLease(ttlSeconds)
     const outcome = await store.commit({ compares: [absent(key)], writes: [put(key, candidate, { lease })] })
     if (!outcome.committed || lease.lost.aborted) return false
-    await serve(lead, AbortSignal.any([lease.lost, signal]), createdAt(key, outcome.revision), { office, log })
+    await serve(lead, AbortSignal.any([lease.lost, signal, over.signal]), createdAt(key, outcome.revision), {
+      office,
+      log,
+    })
     return true
   } finally {
+    over.abort()
     // Also when it is not known whether the key was written: it goes with the lease.
     await giveUp(lease, log)
   }

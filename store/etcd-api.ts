@@ -88,6 +88,24 @@ export interface LeaseAnswer {
   readonly TTL: string
 }
 
+/** What a member says of itself, without asking the others. */
+export interface StatusResponse {
+  readonly header: Header & { readonly member_id: string }
+  /** The id of the member that it believes to lead; "0": none. */
+  readonly leader: string
+  /** For example `etcdserver: no leader`, `memberID:1 alarm:NOSPACE `. */
+  readonly errors: readonly string[]
+}
+
+export interface MemberListResponse {
+  readonly members: readonly {
+    readonly ID: string
+    /** Empty: it was added and has not started yet. */
+    readonly name: string
+    readonly clientURLs: readonly string[]
+  }[]
+}
+
 /** How to call one method: its HTTP/2 path and its codec. */
 export interface ApiMethod<I, O> {
   readonly path: string
@@ -115,6 +133,8 @@ export const range = method<RangeRequest, RangeResponse>('KV', 'Range')
 export const txn = method<TxnRequest, TxnResponse>('KV', 'Txn')
 export const leaseGrant = method<{ readonly TTL: number }, LeaseAnswer>('Lease', 'LeaseGrant')
 export const leaseRevoke = method<{ readonly ID: string }, object>('Lease', 'LeaseRevoke')
+export const memberStatus = method<object, StatusResponse>('Maintenance', 'Status')
+export const memberList = method<object, MemberListResponse>('Cluster', 'MemberList')
 /** A stream both ways. */
 export const leaseKeepAlive = method<{ readonly ID: string }, LeaseAnswer>('Lease', 'LeaseKeepAlive')
 /** A stream both ways. */

@@ -1,7 +1,8 @@
 import { status } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { OverlayError } from '../lib/errors.ts'
-import { isCompacted, isRefusal, reasonOf, refusal, unavailable } from './failures.ts'
+import { isCompacted, isElection, isRefusal, isWithoutLeader, reasonOf, refusal, unavailable } from './failures.ts'
+import { StoreFullError } from './store.ts'
 
 const failed = (code: status, details: string) => Object.assign(new Error(details), { code, details }) as never
 
@@ -24,7 +25,7 @@ describe('isRefusal', () => {
 it.each([
   [status.NOT_FOUND, 'etcdserver: requested lease not found', 'conflict'],
   [status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'conflict'],
-  [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'unavailable'],
+  [status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests', 'unavailable'],
   [status.INVALID_ARGUMENT, 'etcdserver: request is too large', 'invalid'],
   [status.RESOURCE_EXHAUSTED, 'grpc: received message larger than max (9 vs. 8)', 'invalid'],
   [status.INVALID_ARGUMENT, 'etcdserver: duplicate key given in txn request', 'internal'],
@@ -33,6 +34,22 @@ it.each([
   const error = refusal(failed(code, details))
   expect(error.code).toBe(expected)
   expect(error.message).toContain(details)
+})
+
+it('says of a full store what to do about it', () => {
+  const error = refusal(failed(status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded'))
+  expect(error).toBeInstanceOf(StoreFullError)
+  expect(error.message).toMatch(/alarm NOSPACE.*etcdctl compact.*etcdctl defrag.*etcdctl alarm disarm/)
+})
+
+it.each([
+  ['etcdserver: no leader', true, true],
+  ['etcdserver: leader changed', false, true],
+  ['etcdserver: request timed out, possibly due to previous leader failure', false, true],
+  ['etcdserver: request timed out', false, false],
+])('%s: not carried out %s, passes with an election %s', (details, withoutLeader, passes) => {
+  const error = failed(status.UNAVAILABLE, details)
+  expect([isWithoutLeader(error), isElection(error)]).toEqual([withoutLeader, passes])
 })
 
 it('knows a compacted revision, also translated', () => {

@@ -1,6 +1,8 @@
 /** The one place where etcd's and gRPC's errors become ours. */
 import { type ServiceError, status } from '@grpc/grpc-js'
 import { type ErrorCode, OverlayError } from '../lib/errors.ts'
+import { SilentError } from './connection.ts'
+import { StoreFullError } from './store.ts'
 
 /**
  * Whether etcd itself said no, so that nothing was written and no other member
@@ -25,8 +27,23 @@ const refusals: ReadonlySet<status> = new Set([
   status.UNAUTHENTICATED,
 ])
 
+/**
+ * Whether the member refused for want of a leader, before it did anything. It
+ * does where the call says `hasleader` (etcd's interceptor.go), so that nothing
+ * was written, and nothing will be.
+ */
+export function isWithoutLeader(error: unknown): boolean {
+  return isServiceError(error) && error.code === status.UNAVAILABLE && error.details === 'etcdserver: no leader'
+}
+
+/** Whether a call failed because the leader is just being replaced: then it pays to wait for the new one. */
+export function isElection(error: unknown): boolean {
+  return isServiceError(error) && error.code === status.UNAVAILABLE && /leader/.test(error.details)
+}
+
 /** What etcd refused, as our error. */
 export function refusal(error: ServiceError): OverlayError {
+  if (isFull(error)) return new StoreFullError(error)
   const { code, message } = explain(error)
   return new OverlayError(code, `${message}: ${error.details}`, { cause: error })
 }
@@ -40,12 +57,16 @@ function explain(error: ServiceError): { code: ErrorCode; message: string } {
   if (error.code === status.RESOURCE_EXHAUSTED)
     return {
       code: 'unavailable',
-      message: 'the store takes no writes (if it is full: compact, defragment and disarm its alarm with etcdctl)',
+      message: 'the store takes no more requests for now',
     }
   if (error.code === status.PERMISSION_DENIED) return { code: 'permission_denied', message: 'the store denies it' }
   if (error.code === status.UNAUTHENTICATED)
     return { code: 'unauthenticated', message: 'the store does not know this client' }
   return { code: 'internal', message: 'the store refused the request' }
+}
+
+function isFull({ code, details }: ServiceError): boolean {
+  return code === status.RESOURCE_EXHAUSTED && details.includes('database space exceeded')
 }
 
 /** No member answered, each for its reason. */
@@ -59,6 +80,7 @@ export function unavailable(urls: readonly string[], reasons: readonly string[],
 }
 
 export function reasonOf(error: unknown): string {
+  if (error instanceof SilentError) return 'it accepts connections but did not answer in time'
   if (!isServiceError(error)) return tidy(error instanceof Error ? error.message : String(error))
   if (error.code === status.DEADLINE_EXCEEDED) return 'it accepts connections but did not answer in time'
   return tidy(error.details)
@@ -70,7 +92,7 @@ export function isCompacted(error: unknown): boolean {
   return isServiceError(origin) && origin.code === status.OUT_OF_RANGE && origin.details.includes('compacted')
 }
 
-export function isServiceError(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error
 }
 

@@ -13,6 +13,7 @@ import { Members } from './members.ts'
 import { startProxy } from './proxy-for-tests.ts'
 import { lenientDecoder } from './records.ts'
 import { put, type Revision, remove, type Store } from './store.ts'
+import { Stranded } from './stranded.ts'
 import { type Collected, changeText, collect } from './updates-for-tests.ts'
 import { type OpenWatch, watchOpener } from './watch-stream.ts'
 
@@ -69,7 +70,13 @@ async function wholeHistory(etcd: TestEtcd, store: Store): Promise<readonly stri
 
 function membersOf(etcd: TestEtcd): Members {
   const endpoints = parseEtcdUrls([etcd.url], false)
-  const members = new Members({ endpoints, tls: undefined, callTimeout: 2_000, keepalive: defaultKeepalive })
+  const members = new Members({
+    endpoints,
+    tls: undefined,
+    callTimeout: 2_000,
+    longestCall: 10_000,
+    keepalive: defaultKeepalive,
+  })
   cleanups.push(() => members.close())
   return members
 }
@@ -128,7 +135,8 @@ describe('follow', () => {
     const load = (async () => {
       for (let n = 0; !stopped.signal.aborted; n++) {
         const name = `n${n % 7}`
-        const next = n % 3 === 2 ? remove(writer.keys.node(name)) : put(writer.keys.node(name), { version: `${n}` })
+        const next =
+          n % 3 === 2 ? remove(writer.keys.node(name)) : put(writer.keys.node(name), { name, version: `${n}` })
         // Refused while etcd is away: what was written is told by its history.
         await writer.commit({ compares: [], writes: [next] }).catch(() => undefined)
       }
@@ -267,6 +275,7 @@ describe('follow', () => {
     const parts: FollowParts = {
       read: (request) => members.read(range, request),
       openWatch: lossy,
+      stranded: new Stranded(),
       decode: lenientDecoder(log),
       log,
       auditInterval: 200,
@@ -295,11 +304,43 @@ describe('follow', () => {
     for (let n = 0; n < 50; n++) revisions.push(await write(store, 'a', String(n)))
     const seen: Revision[] = []
     while (seen.length < 50) {
-      const { value } = await updates.next()
+      const { value, done } = await updates.next()
+      expect(done).toBe(false)
       if (value?.kind === 'changes')
         for (const change of value.changes) if (change.kind === 'put') seen.push(change.entry.modRevision)
     }
     expect(seen).toEqual(revisions)
+    ending.abort()
+    expect(await updates.next()).toMatchObject({ done: true })
+  })
+
+  it('tells a consumer that is far too slow by a snapshot, which lacks nothing', async () => {
+    const etcd = await start()
+    const store = open(etcd.url, { prefix: `/${randomUUID()}`, mostWaiting: 20 })
+    const ending = new AbortController()
+    const updates = store.follow(store.keys.nodes, ending.signal)[Symbol.asyncIterator]()
+    expect(await updates.next()).toMatchObject({ value: { kind: 'snapshot' } })
+    for (let n = 0; n < 50; n++) await write(store, 'a', String(n))
+    const last = await write(store, 'b')
+    const seen = new Map<string, Revision>()
+    let snapshots = 0
+    while (seen.get('b') !== last) {
+      const { value, done } = await updates.next()
+      expect(done).toBe(false)
+      if (value?.kind === 'snapshot') {
+        snapshots++
+        seen.clear()
+        for (const { value: node, modRevision } of value.entries) seen.set(node.name, modRevision)
+      }
+      if (value?.kind === 'changes')
+        for (const change of value.changes)
+          if (change.kind === 'put') seen.set(change.entry.value.name, change.entry.modRevision)
+    }
+    expect(seen.get('a')).toBe(last - 1)
+    expect(snapshots).toBe(1)
+    // From there on each change is told again.
+    const next = await write(store, 'c')
+    expect((await updates.next()).value).toMatchObject({ kind: 'changes', revision: next })
     ending.abort()
     expect(await updates.next()).toMatchObject({ done: true })
   })

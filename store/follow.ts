@@ -4,53 +4,53 @@
  * the cursor, so that each change is told once; only where that history is
  * gone the range is listed again.
  */
+
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
+import { pause } from '../lib/retry.ts'
+import { firstOf } from '../lib/signals.ts'
 import type { Header, KeyValue, WatchResponse } from './etcd-api.ts'
 import { type FollowedState, missedChanges } from './follow-audit.ts'
 import { continues, type History, historyOf, later } from './history.ts'
 import { type ReadRange, readWholeRange } from './range.ts'
 import type { LenientDecoder } from './records.ts'
 import type { Change, Range, Revision, Update } from './store.ts'
+import type { Stranded } from './stranded.ts'
+import { UpdateQueue } from './update-queue.ts'
 import { CompactedError, type OpenWatch, type WatchStream } from './watch-stream.ts'
 
 export interface FollowParts {
   readonly read: ReadRange
   readonly openWatch: OpenWatch
   readonly decode: LenientDecoder
+  /** Shared by all that follow this store. */
+  readonly stranded: Stranded
   readonly log: Logger
   /** Milliseconds, jittered, between comparisons with a list of keys. */
   readonly auditInterval: number
+  /** Changes that wait for a slow consumer; default 10,000. */
+  readonly mostWaiting?: number | undefined
+  /** Members of the cluster beside the one that is followed: lost is what none of them has. Default 0. */
+  readonly spares?: number
 }
 
-/** The first repeat at once: etcd restarted is etcd back. */
-const reconnect: Backoff = { first: 50, most: 1_000 }
+/** Changes that wait for a slow consumer; of more it is told by a snapshot, once it has caught up. */
+const mostWaiting = 10_000
 
 /** See Store.follow. Updates wait, in order, for a consumer that is slow. */
 export async function* follow<T>(range: Range<T>, parts: FollowParts, signal: AbortSignal): AsyncGenerator<Update<T>> {
   const left = new AbortController()
-  const ended = AbortSignal.any([signal, left.signal])
-  let waiting: Update<T>[] = []
-  let wake = () => {}
-  const follower = new Follower(range, parts, ended, (update) => {
-    waiting.push(update)
-    wake()
-  })
-  ended.addEventListener('abort', () => wake(), { once: true })
-  follower.run().catch((error: unknown) => left.abort(error))
+  const ended = firstOf(signal, left.signal)
+  const queue = new UpdateQueue<T>(parts.mostWaiting ?? mostWaiting)
+  ended.addEventListener('abort', () => queue.close(), { once: true })
+  new Follower(range, parts, ended, queue).run().catch((error: unknown) => left.abort(error))
   try {
     while (!ended.aborted) {
-      const batch = waiting
-      waiting = []
-      for (const update of batch) {
+      for (const update of queue.take()) {
         if (ended.aborted) break
         yield update
       }
-      if (waiting.length > 0 || ended.aborted) continue
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+      if (!ended.aborted) await queue.filled()
     }
     // Not the caller's signal: the follower failed.
     left.signal.throwIfAborted()
@@ -65,7 +65,9 @@ class Follower<T> implements FollowedState {
   readonly #range: Range<T>
   readonly #parts: FollowParts
   readonly #signal: AbortSignal
-  readonly #emit: (update: Update<T>) => void
+  readonly #queue: UpdateQueue<T>
+  /** The consumer was too slow: it is told by a snapshot. */
+  #isBehind = false
   /** All up to here has been told; undefined: a snapshot is needed. */
   #cursor: Revision | undefined
   #history: History | undefined
@@ -73,11 +75,11 @@ class Follower<T> implements FollowedState {
   /** Failed attempts in a row. */
   #failures = 0
 
-  constructor(range: Range<T>, parts: FollowParts, signal: AbortSignal, emit: (update: Update<T>) => void) {
+  constructor(range: Range<T>, parts: FollowParts, signal: AbortSignal, queue: UpdateQueue<T>) {
     this.#range = range
     this.#parts = parts
     this.#signal = signal
-    this.#emit = emit
+    this.#queue = queue
   }
 
   get cursor(): Revision {
@@ -87,6 +89,7 @@ class Follower<T> implements FollowedState {
   async run(): Promise<void> {
     while (!this.#signal.aborted) {
       try {
+        if (this.#isBehind) await this.#catchUp()
         this.#cursor ??= await this.#snapshot()
         await this.#watch(this.#cursor)
       } catch (error) {
@@ -97,11 +100,29 @@ class Follower<T> implements FollowedState {
     }
   }
 
+  #emit(update: Update<T>): void {
+    if (!this.#queue.put(update)) this.#isBehind = true
+  }
+
+  /** Nothing is read for a consumer that does not ask for it. */
+  async #catchUp(): Promise<void> {
+    this.#parts.log.warn({ range: this.#range.prefix }, 'changes come faster than they are worked on: reading all anew')
+    await this.#queue.taken()
+    this.#isBehind = false
+    this.#cursor = undefined
+    // That may be among what was dropped.
+    this.#lost = false
+  }
+
   async #recover(error: OverlayError): Promise<void> {
     if (error.code === 'internal') this.#parts.log.error({ err: error, range: this.#range.prefix }, 'following failed')
-    if (!this.#lost) this.#emit({ kind: 'lost', error })
-    this.#lost = true
-    await pause(delayBefore(this.#failures++, reconnect), this.#signal)
+    // Not before all members were tried, and the one that answers other calls once more.
+    const { spares = 0 } = this.#parts
+    if (spares === 0 || this.#failures > spares) {
+      if (!this.#lost) this.#emit({ kind: 'lost', error })
+      this.#lost = true
+    }
+    await this.#parts.stranded.wait(this.#failures++, this.#signal)
   }
 
   async #snapshot(): Promise<Revision> {
@@ -122,10 +143,13 @@ class Follower<T> implements FollowedState {
     return now.revision
   }
 
-  /** Returns when the signal aborts, history turns out to be another one, or an audit found the watch wanting. */
+  /**
+   * Returns when the signal aborts, history turns out to be another one, an
+   * audit found the watch wanting, or the consumer is too slow.
+   */
   async #watch(cursor: Revision): Promise<void> {
     const ended = new AbortController()
-    const signal = AbortSignal.any([this.#signal, ended.signal])
+    const signal = firstOf(this.#signal, ended.signal)
     try {
       const stream = await this.#parts.openWatch({
         prefix: this.#range.prefix,
@@ -145,11 +169,15 @@ class Follower<T> implements FollowedState {
 
   async #receive(stream: WatchStream, signal: AbortSignal, giveUp: () => void): Promise<void> {
     this.#failures = 0
+    this.#parts.stranded.found()
     // After a loss, even with no changes, so that its end is known.
     if (this.#lost) this.#emit({ kind: 'changes', changes: [], revision: this.cursor })
     this.#lost = false
     void this.#audit(signal, giveUp)
-    for await (const response of stream.responses) this.#take(response)
+    for await (const response of stream.responses) {
+      this.#take(response)
+      if (this.#isBehind) return
+    }
   }
 
   /**

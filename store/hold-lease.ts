@@ -1,8 +1,11 @@
 /** Holds a lease with its keys for as long as it takes. */
 import { hasCode, OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import { delayBefore, pause } from '../lib/retry.ts'
+import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 import type { Lease, Store } from './store.ts'
+
+/** Short enough for a node to be live again within 5 s of the end of what kept it from it. */
+const backoff: Backoff = { first: 50, most: 3_000 }
 
 export interface HoldLeaseOptions {
   readonly ttlSeconds: number
@@ -12,6 +15,8 @@ export interface HoldLeaseOptions {
   readonly establish: (lease: Lease) => Promise<void>
   /** Told when the keys are there, and when they are lost or given up. */
   readonly onState?: (held: boolean) => void
+  /** Told why it is not established yet. */
+  readonly onFailure?: (error: OverlayError) => void
 }
 
 /**
@@ -22,7 +27,7 @@ export interface HoldLeaseOptions {
  * error, it is repeated.
  */
 export async function holdLease(store: Store, options: HoldLeaseOptions): Promise<void> {
-  const { ttlSeconds, signal, log, establish, onState } = options
+  const { ttlSeconds, signal, log, establish, onState, onFailure } = options
   let held = false
   for (let failures = 0; !signal.aborted; ) {
     let lease: Lease | undefined
@@ -43,9 +48,12 @@ export async function holdLease(store: Store, options: HoldLeaseOptions): Promis
         await giveUp(lease, log)
         throw error
       }
-      if (!signal.aborted) log.warn({ err: OverlayError.from(error) }, 'lease not established, trying again')
+      if (!signal.aborted) {
+        onFailure?.(OverlayError.from(error))
+        log.warn({ err: OverlayError.from(error) }, 'lease not established, trying again')
+      }
       await giveUp(lease, log)
-      await pause(delayBefore(failures++), signal)
+      await pause(delayBefore(failures++, backoff), signal)
       continue
     }
     await giveUp(lease, log)

@@ -1,6 +1,8 @@
 /** Leases: granted, kept alive, and lost by our own monotonic clock. */
+
 import { hasCode, OverlayError } from '../lib/errors.ts'
 import { delayBefore, pause } from '../lib/retry.ts'
+import { firstOf } from '../lib/signals.ts'
 import { leaseGrant, leaseKeepAlive, leaseRevoke } from './etcd-api.ts'
 import type { Members } from './members.ts'
 import type { Lease } from './store.ts'
@@ -22,7 +24,7 @@ export async function grantLease(
   const { ID: id, TTL } = await members.read(leaseGrant, { TTL: ttlSeconds })
   const lost = new AbortController()
   const done = new AbortController()
-  const ended = AbortSignal.any([closed, lost.signal, done.signal])
+  const ended = firstOf(closed, lost.signal, done.signal)
   const lose = (why: string) => {
     if (ended.aborted) return
     lost.abort(new OverlayError('unavailable', `the lease of ${TTL} s in the store is lost: ${why}`))
@@ -44,10 +46,13 @@ export async function grantLease(
   })
 
   const renew = async () => {
+    let sent = asked
     for (let failures = 0; !ended.aborted; ) {
-      await pause(failures === 0 ? (Number(TTL) * 1000) / 3 : delayBefore(failures - 1, repeat), ended)
+      // From the last renewal's sending on: a slow answer takes nothing of the lease's time.
+      const untilDue = sent + (Number(TTL) * 1000) / 3 - performance.now()
+      await pause(failures === 0 ? Math.max(0, untilDue) : delayBefore(failures - 1, repeat), ended)
       if (ended.aborted) return
-      const sent = performance.now()
+      sent = performance.now()
       try {
         const answer = await members.ask(leaseKeepAlive, { ID: id })
         if (answer.TTL === '0') return lose('etcd let it expire')

@@ -7,7 +7,11 @@ export interface TestProxy {
   readonly cut: () => Promise<void>
   /** Nothing passes any more, but connections stay and new ones are taken, as when a host has died. */
   readonly stall: () => void
+  /** The same of the connections that are open now, and for good. */
+  readonly strand: () => void
   readonly restore: () => Promise<void>
+  /** From now on what the server says arrives so many milliseconds late. */
+  readonly delay: (milliseconds: number) => void
   readonly close: () => Promise<void>
 }
 
@@ -15,15 +19,21 @@ export interface TestProxy {
 export async function startProxy(to: string): Promise<TestProxy> {
   const { hostname, port } = new URL(to)
   const sockets = new Set<Socket>()
+  const stranded = new Set<Socket>()
   let stalled = false
+  let late = 0
   let listeningPort = 0
 
   const server = createServer((client) => {
-    const pair = [client, dial(Number(port), hostname)] as const
+    const upstream = dial(Number(port), hostname)
+    const pair = [client, upstream] as const
     for (const [from, into] of [pair, [pair[1], pair[0]]] as const) {
       sockets.add(from)
       from.on('data', (bytes) => {
-        if (!stalled) into.write(bytes)
+        const pass = () => !stalled && !stranded.has(from) && into.writable && into.write(bytes)
+        // Timers of one length fire in the order in which they were set.
+        if (from === upstream && late > 0) setTimeout(pass, late)
+        else pass()
       })
       from.on('error', () => undefined)
       from.on('close', () => {
@@ -50,11 +60,17 @@ export async function startProxy(to: string): Promise<TestProxy> {
     stall() {
       stalled = true
     },
+    strand() {
+      for (const socket of sockets) stranded.add(socket)
+    },
     async restore() {
       // What was swallowed is lost to those connections: they are of no use.
       if (stalled) for (const socket of sockets) socket.destroy()
       stalled = false
       if (!server.listening) await listen()
+    },
+    delay(milliseconds) {
+      late = milliseconds
     },
     close: cut,
   }

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { Network } from '../proto/index.ts'
+import { Endpoint, type MessageType, Network, Node } from '../proto/index.ts'
 import { decodeEntry, lenientDecoder } from './records.ts'
 
 const kv = (value: string, modRevision = 5) => ({
@@ -24,6 +24,49 @@ describe('decodeEntry', () => {
 
   it('asks nothing of a key without a record', () => {
     expect(decodeEntry(null, kv('whatever')).value).toBeNull()
+  })
+})
+
+describe('a record that cannot be what it says', () => {
+  const id = '1'.repeat(32)
+  const network = { name: 'web', vni: 7, subnets: [{ cidr: '10.0.9.0/24', gateway: '10.0.9.1' }] }
+  const [subnet] = network.subnets
+  const endpoint = { id, network: 'web', mac: '02:00:00:00:00:01', addresses: ['10.0.9.7'] }
+  const read = <T>(type: MessageType<T>, path: string, record: object) =>
+    decodeEntry(type, { ...kv(JSON.stringify(record)), key: Buffer.from(`/t/${path}`) })
+
+  it.each<[string, MessageType<unknown>, string, object]>([
+    ['a network', Network, 'networks/web', network],
+    ['a network that is not made yet', Network, 'networks/web', { name: 'web' }],
+    ['an endpoint', Endpoint, `endpoints/web/${id}`, endpoint],
+    ['an endpoint that says nothing', Endpoint, `endpoints/web/${id}`, {}],
+    ['a node', Node, 'nodes/n1', { name: 'n1', vtepAddress: 'fd00::1' }],
+  ])('can be %s', (_, type, path, record) => {
+    expect(read(type, path, record).json).toEqual(record)
+  })
+
+  it.each<[string, MessageType<unknown>, string, object]>([
+    ['a network of another name', Network, 'networks/db', network],
+    ['a network of that name deeper down', Network, 'networks/x/web', network],
+    ['a network without a name', Network, 'networks/web', {}],
+    ['a VNI that is none', Network, 'networks/web', { ...network, vni: 2 ** 24 }],
+    ['a subnet that is none', Network, 'networks/web', { ...network, subnets: [{ cidr: 'ten' }] }],
+    ['a gateway that is none', Network, 'networks/web', { ...network, subnets: [{ ...subnet, gateway: 'x' }] }],
+    ['a range that is none', Network, 'networks/web', { ...network, subnets: [{ ...subnet, ipRange: '10.0.9.0' }] }],
+    [
+      'an auxiliary address',
+      Network,
+      'networks/web',
+      { ...network, subnets: [{ ...subnet, auxAddresses: { a: 'b' } }] },
+    ],
+    ['an endpoint of another network', Endpoint, `endpoints/db/${id}`, endpoint],
+    ['an endpoint of another id', Endpoint, 'endpoints/web/2', endpoint],
+    ['a MAC that is none', Endpoint, `endpoints/web/${id}`, { ...endpoint, mac: 'x' }],
+    ['an address that is none', Endpoint, `endpoints/web/${id}`, { ...endpoint, addresses: ['10.0.9.7/24'] }],
+    ['a node of another name', Node, 'nodes/n2', { name: 'n1' }],
+    ['a VTEP that is none', Node, 'nodes/n1', { name: 'n1', vtepAddress: 'host' }],
+  ])('is refused: %s', (_, type, path, record) => {
+    expect(() => read(type, path, record)).toThrow(`the record at /t/${path} is not a valid ${type.name}: `)
   })
 })
 

@@ -5,10 +5,11 @@ import type { JsonObject, MessageType } from '../proto/index.ts'
 import type { KeyValue } from './etcd-api.ts'
 import { removalOf } from './etcdctl.ts'
 import type { Entry } from './store.ts'
+import { checkUsable } from './usable.ts'
 
 /**
  * @throws OverlayError `internal`, naming the key, when the value is not such a
- * record.
+ * record, or cannot be that key's.
  */
 export function decodeEntry<T>(type: MessageType<T> | null, kv: KeyValue): Entry<T> {
   const path = kv.key.toString()
@@ -51,7 +52,9 @@ function decodeValue<T>(type: MessageType<T> | null, bytes: Buffer, path: string
   try {
     const json: unknown = JSON.parse(bytes.toString())
     if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new TypeError('it is no JSON object')
-    return { value: type.fromJson(json as JsonObject), json: json as JsonObject }
+    const value = type.fromJson(json as JsonObject)
+    checkUsable(type, value, path)
+    return { value, json: json as JsonObject }
   } catch (error) {
     throw new OverlayError(
       'internal',

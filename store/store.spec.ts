@@ -24,6 +24,20 @@ describe('put', () => {
     expect(written(write)).toEqual({ name: 'web', vni: 7, qos: { burst: 5 } })
   })
 
+  it('keeps what it does not know within a field that it knows, unless that is changed', () => {
+    const subnets = [{ cidr: '10.0.9.0/24', zone: 'a' }]
+    const before = entryOf({ name: 'web', state: 'FROZEN', subnets, mtu: 1400 })
+    const same = put(keys.network('web'), { ...before.value, mtu: 1300 }, { over: before })
+    expect(written(same)).toMatchObject({ state: 'FROZEN', subnets, mtu: 1300 })
+    const changed = { ...before.value, state: 'READY', subnets: [{ cidr: '10.0.8.0/23' }] } as const
+    expect(written(put(keys.network('web'), changed, { over: before }))).toMatchObject({
+      state: 'READY',
+      subnets: [{ cidr: '10.0.8.0/23' }],
+    })
+    const [written0] = written(put(keys.network('web'), changed, { over: before })).subnets
+    expect(written0).not.toHaveProperty('zone')
+  })
+
   it('writes nothing for a key without a record', () => {
     expect(put(keys.placement('host-1', 'web', 'e1'), null)).toMatchObject({ value: '' })
   })

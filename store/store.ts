@@ -1,7 +1,8 @@
 /** What the store can do: the types that callers see. `connect` makes one. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { OverlayError } from '../lib/errors.ts'
-import type { Init, JsonObject, MessageType } from '../proto/index.ts'
+import type { Init, JsonObject, MessageType, StoreMember } from '../proto/index.ts'
 import type { Keys } from './keys.ts'
 
 /** etcd's revision of the whole store. Exact as a number up to 2^53. */
@@ -49,7 +50,8 @@ export type Change<T> =
 /**
  * What following a range gives: first a snapshot; then changes, each exactly
  * once and in order, however often the connection breaks; a snapshot again
- * where history is gone (compacted, another cluster, went back). A record that
+ * where history is gone (compacted, another cluster, went back), or where more
+ * changes wait than a slow consumer is to be told one by one. A record that
  * cannot be read is passed over: what was told of its key before stays, also
  * over a snapshot.
  */
@@ -105,6 +107,17 @@ export class OutcomeUnknownError extends OverlayError {
   }
 }
 
+/** etcd takes no writes until somebody has made room: it answers all the same. */
+export class StoreFullError extends OverlayError {
+  constructor(cause?: unknown) {
+    super(
+      'unavailable',
+      'etcd is full and takes no writes (alarm NOSPACE): make room with "etcdctl compact" and "etcdctl defrag" (or give it a larger --quota-backend-bytes), then run "etcdctl alarm disarm"',
+      { cause },
+    )
+  }
+}
+
 export interface Lease {
   readonly id: string
   /**
@@ -153,6 +166,16 @@ export interface Store {
   grantLease(ttlSeconds: number, options?: { keepAlive?: boolean }): Promise<Lease>
   /** The store's current revision, and how long the question took. */
   probe(): Promise<{ revision: Revision; milliseconds: number }>
+  /** @throws StoreFullError while etcd takes no writes, though it can be read. */
+  requireRoom(): Promise<void>
+  /**
+   * The members of the etcd cluster, by name, and what is wrong with each. Those
+   * that we have no URL of are not asked. One that has not answered after `within`
+   * milliseconds, by default as long as a call takes, has not answered.
+   */
+  members(within?: number): Promise<StoreMember[]>
+  /** For a host whose address has changed: connections from the old one are dead, and would only be found so after a while. */
+  reconnect(): void
   close(): Promise<void>
 }
 
@@ -196,8 +219,11 @@ function encodeRecord<T>(type: MessageType<T> | null, value: Init<T>, over: Json
   if (!type) return ''
   const json = type.toJson(value)
   if (!over) return JSON.stringify(json)
-  // What we know of the old record is dropped and written anew; the rest stays.
+  // What we know of the old record and change is written anew. The rest stays as it was: fields that we do not know,
+  // and those with something in them that we do not know, a value of an enum for example.
   const known = Object.keys(type.create() as object)
-  const kept = Object.fromEntries(Object.entries(over).filter(([field]) => !known.includes(field)))
-  return JSON.stringify({ ...kept, ...json })
+  const before = type.toJson(type.fromJson(over) as Init<T>)
+  const isKept = (field: string) => !known.includes(field) || isDeepStrictEqual(before[field], json[field])
+  const kept = Object.fromEntries(Object.entries(over).filter(([field]) => isKept(field)))
+  return JSON.stringify({ ...json, ...kept })
 }

@@ -53,7 +53,7 @@ export function watchOpener(members: Members): OpenWatch {
       create_request: { ...rangeOf(prefix), start_revision: startRevision, progress_notify: true },
     })
     try {
-      const created = await within(members.callTimeout, next(incoming), () => {
+      const created = await within(channel.patience, next(incoming), () => {
         channel.suspect()
         cancel()
       })
