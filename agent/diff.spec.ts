@@ -3,7 +3,7 @@ import { parseIp } from '../lib/ip.ts'
 import { parseMac } from '../lib/mac.ts'
 import { parseVni } from '../lib/vni.ts'
 import { diff, itemMap } from './diff.ts'
-import type { AnyItem, Item } from './state/item.ts'
+import type { AnyItem, Item, ObservedInterface } from './state/item.ts'
 import { operationsText } from './testing/text.ts'
 
 const mac = (last: string) => parseMac(`02:00:00:00:00:${last}`)
@@ -45,7 +45,17 @@ const veth = {
     gwPriority: 0,
   },
 } as const satisfies Item
-const inside = { mtu: 1450, addresses: ['10.0.9.2/24'] }
+const inside: ObservedInterface = {
+  up: true,
+  mac: mac('02'),
+  mtu: 1450,
+  addresses: ['10.0.9.2/24'],
+  routes: {
+    onLink: ['10.0.9.0/24'],
+    defaults: [{ gateway: parseIp('10.0.9.1'), metric: 34_048, gwPriority: 0 }],
+  },
+}
+const faults = [{ what: 'learning', wanted: '0', found: '1' }]
 const flood: Item = { kind: 'flood-entry', dev: 'ovvx7', vtep: parseIp('192.0.2.2') }
 const putVeth =
   'put veth ove02 on ovbr7 mac 02:00:00:00:00:e2 mtu 1450 alias overlay/c1/web/02 to eth0 in /run/netns/02 (102) mac 02:00:00:00:00:02 addresses 10.0.9.2/24 via 10.0.9.1'
@@ -146,7 +156,7 @@ put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1400 alias overlay/c1/web`,
   ],
   [
     'a smaller MTU of what was never finished: before the entries',
-    [{ ...bridge, mtu: 1500, alias: '', partial: true }],
+    [{ ...bridge, mtu: 1500, alias: '', faults }],
     [neighbour, bridge],
     `put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1450 alias overlay/c1/web
 put neighbour 10.0.9.3 is 02:00:00:00:00:03 on ovbr7`,
@@ -185,8 +195,8 @@ delete remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2`,
   [
     'what was found in half is made whole',
     [
-      { ...remote, partial: true },
-      { ...bridge, partial: true },
+      { ...remote, faults },
+      { ...bridge, faults },
     ],
     [remote, bridge],
     `put bridge ovbr7 mac 02:00:00:00:00:b0 mtu 1450 alias overlay/c1/web
@@ -194,7 +204,7 @@ put remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2`,
   ],
   [
     'what was found in half and is not wanted goes',
-    [{ ...remote, partial: true }],
+    [{ ...remote, faults }],
     [],
     'delete remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2',
   ],
@@ -218,7 +228,7 @@ describe('diff', () => {
   })
 
   it('applied to what is there gives what should be', () => {
-    const actual = itemMap<AnyItem>([bridge, seenVeth, port, { ...remote, partial: true }])
+    const actual = itemMap<AnyItem>([bridge, seenVeth, port, { ...remote, faults }])
     const desired = itemMap(all.filter((item) => item !== veth && item !== port))
     const after = new Map(actual)
     for (const { do: what, item } of diff(actual, desired)) {

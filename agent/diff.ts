@@ -1,6 +1,7 @@
 /** What to do so that the actual state becomes the desired one. Pure. */
 import type { Operation } from './kernel/kernel.ts'
-import { type AnyItem, carrierOf, type Item, isSameInside, itemId } from './state/item.ts'
+import { differences } from './state/differences.ts'
+import { type AnyItem, carrierOf, type Item, itemId } from './state/item.ts'
 
 /** Items by their id. */
 export type ItemMap<T extends AnyItem = Item> = ReadonlyMap<string, T>
@@ -44,10 +45,7 @@ export function itemMap<T extends AnyItem>(items: Iterable<T>): Map<string, T> {
 
 /** Whether what is there is what should be, as far as it can be seen. */
 function isSame(actual: AnyItem | undefined, desired: Item): boolean {
-  if (!actual || 'partial' in actual || actual.kind !== desired.kind) return false
-  if (actual.kind === 'veth' && desired.kind === 'veth' && !isSameInside(actual.inside, desired)) return false
-  const seen: Record<string, unknown> = { ...actual }
-  return Object.entries(desired).every(([field, value]) => field === 'inside' || seen[field] === value)
+  return actual !== undefined && differences(actual, desired).length === 0
 }
 
 function isNarrowed(actual: AnyItem | undefined, desired: Item): boolean {

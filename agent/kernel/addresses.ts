@@ -60,9 +60,9 @@ export function holdAddress(index: number, address: Ip): Task {
   return { ...task, flags: NLM_F_CREATE, attributes: [...task.attributes, flags], what: `hold address ${address}` }
 }
 
-/** @throws OverlayError */
-export function dumpAddresses(socket: NetlinkSocket): LinkAddress[] {
-  return dump(socket, 0, [])
+/** Of all links, or, on a strict socket, of that one. @throws OverlayError */
+export function dumpAddresses(socket: NetlinkSocket, index = 0): LinkAddress[] {
+  return dump(socket, index, [])
 }
 
 /** Those of one link in another namespace. @throws OverlayError */

@@ -26,6 +26,8 @@ test('what is made ahead has neither address nor mark, and a put takes it up', a
   host.kernel.prepare(veth)
   expect(await run(sandbox, 'ip -br addr show eth0')).toMatch(/^eth0@\S+\s+DOWN\s*$/)
   expect(await run(host, `ip link show ${veth.name}`)).not.toContain('alias')
+  // Work in progress is nothing that an audit is to see.
+  expect(await host.state()).not.toContain(veth.name)
   const before = await index(veth.name)
   expect(await host.put(veth)).toEqual([{ ok: true, rebuilt: false }])
   expect(await index(veth.name)).toBe(before)

@@ -10,6 +10,11 @@ export interface Attribute {
   readonly value: Uint8Array | readonly Attribute[]
 }
 
+/** One that is a value. */
+export interface PlainAttribute extends Attribute {
+  readonly value: Uint8Array
+}
+
 export type Attributes = ReadonlyMap<number, Buffer>
 
 const headerLength = 4
@@ -20,7 +25,7 @@ export const none: Attributes = new Map()
 
 export const align = (length: number): number => (length + 3) & ~3
 
-export function bytes(type: number, value: Uint8Array): Attribute {
+export function bytes(type: number, value: Uint8Array): PlainAttribute {
   return { type, value }
 }
 
@@ -28,11 +33,11 @@ export function nest(type: number, value: readonly Attribute[]): Attribute {
   return { type, value }
 }
 
-export function u8(type: number, value: number): Attribute {
+export function u8(type: number, value: number): PlainAttribute {
   return { type, value: Uint8Array.of(value) }
 }
 
-export function u32(type: number, value: number): Attribute {
+export function u32(type: number, value: number): PlainAttribute {
   const buffer = Buffer.allocUnsafe(4)
   buffer.writeUInt32LE(value)
   return { type, value: buffer }

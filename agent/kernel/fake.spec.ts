@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import { parseIp } from '../../lib/ip.ts'
-import type { Item } from '../state/item.ts'
-import { FakeKernel } from './fake.ts'
+import { type Item, itemId } from '../state/item.ts'
+import { asObserved, FakeKernel } from './fake.ts'
 import { testNetwork } from './test-network.ts'
 
 const network = testNetwork('web', 9, '192.0.2.1')
@@ -71,4 +71,26 @@ test('flood entries stand one by one and go with their device', async () => {
   ])
   await apply('delete', network.vxlan)
   expect(kernel.text()).not.toContain('flood ')
+})
+
+test('tells who watches of what a test says that somebody has changed', async () => {
+  const kernel = new FakeKernel()
+  const stop = new AbortController()
+  const told: unknown[] = []
+  kernel.watchChanges((changes) => told.push(changes), stop.signal)
+  kernel.change({ ours: true })
+  stop.abort()
+  kernel.change({ host: true })
+  expect(told).toEqual([{ ours: true, host: false, firewall: false }])
+})
+
+test('a far end that somebody changed is seen as he left it, until it is put again', async () => {
+  const { kernel, apply } = await kernelWith(...network.items, veth)
+  const made = asObserved(veth.inside, veth.mtu)
+  const seen = async () => (await kernel.observe()).flatMap((item) => (item.kind === 'veth' ? [item.inside] : []))
+  expect(await seen()).toEqual([made])
+  kernel.items.set(itemId(veth), { ...veth, inside: { ...made, up: false } })
+  expect(await seen()).toEqual([{ ...made, up: false }])
+  await apply('put', veth)
+  expect(await seen()).toEqual([made])
 })

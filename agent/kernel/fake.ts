@@ -1,21 +1,24 @@
 /** A kernel in memory, for unit tests. It refuses what the real one would. */
 import { OverlayError } from '../../lib/errors.ts'
 import { type Ip, parseIp } from '../../lib/ip.ts'
+import { insideDifferences, onLinkSubnets } from '../state/differences.ts'
 import {
   type AnyItem,
   carrierOf,
   type Item,
-  isSameInside,
   itemId,
   type ObservedInterface,
   type ObservedItem,
   type ObservedVeth,
+  type SandboxInterface,
   type Veth,
 } from '../state/item.ts'
+import { firstMetricOf } from './default-routes.ts'
 import type {
   HostRoute,
   HostRoutesFound,
   Kernel,
+  KernelChanges,
   LinkAddresses,
   NetnsIdentity,
   Operation,
@@ -43,6 +46,18 @@ export class FakeKernel implements Kernel {
   routes: readonly HostRoute[] = []
   underlayInterfaces: readonly UnderlayInterface[] = []
   source: (destination: Ip) => Ip | undefined = () => undefined
+  readonly #watchers = new Set<(changes: KernelChanges) => void>()
+
+  watchChanges(changed: (changes: KernelChanges) => void, signal: AbortSignal): void {
+    if (signal.aborted) return
+    this.#watchers.add(changed)
+    signal.addEventListener('abort', () => this.#watchers.delete(changed), { once: true })
+  }
+
+  /** Tells whoever watches, at once, as if somebody else had changed it. */
+  change(changes: Partial<KernelChanges>): void {
+    for (const changed of this.#watchers) changed({ ours: false, host: false, firewall: false, ...changes })
+  }
 
   observe(): Promise<readonly ObservedItem[]> {
     return Promise.resolve(Array.from(this.items.values(), (item) => this.#observed(item)))
@@ -64,6 +79,10 @@ export class FakeKernel implements Kernel {
     const cookie = this.sandboxes.get(path)
     if (cookie === undefined) throw new OverlayError('not_found', `there is no network namespace ${path}`)
     return { cookie }
+  }
+
+  hasLink(name: string): boolean {
+    return this.items.has(`link ${name}`)
   }
 
   interfacesIn(path: string): readonly string[] {
@@ -106,10 +125,10 @@ export class FakeKernel implements Kernel {
   #observed(item: AnyItem): ObservedItem {
     if (item.kind !== 'veth') return item
     const { kind, name, mac, mtu, alias, bridge, inside } = item
-    const outside: ObservedVeth = { kind, name, mac, mtu, alias, bridge }
+    const faults = 'faults' in item && item.faults ? { faults: item.faults } : {}
+    const outside: ObservedItem & ObservedVeth = { kind, name, mac, mtu, alias, bridge, ...faults }
     if (!inside || this.unseen.has(name)) return outside
-    const seen: ObservedInterface = 'netns' in inside ? { mtu, addresses: inside.addresses } : inside
-    return { ...outside, inside: seen }
+    return { ...outside, inside: 'netns' in inside ? asObserved(inside, mtu) : inside }
   }
 
   #veths() {
@@ -147,7 +166,8 @@ export class FakeKernel implements Kernel {
     if (item.kind !== 'veth' || this.sandboxes.get(item.inside.netns) === item.inside.cookie) return undefined
     const before = this.items.get(itemId(item))
     // What is right inside does not need to be found.
-    if (before?.kind === 'veth' && before.alias === item.alias && isSameInside(before.inside, item)) return undefined
+    if (before?.kind === 'veth' && before.alias === item.alias && insideDifferences(before.inside, item).length === 0)
+      return undefined
     return new OverlayError('not_found', `the sandbox is gone: ${item.inside.netns}`)
   }
 
@@ -158,6 +178,13 @@ export class FakeKernel implements Kernel {
   }
 }
 
+/** The far end as it was made. A test may put another one into a veth, as somebody else would change it. */
+export function asObserved(inside: SandboxInterface, mtu: number): ObservedInterface {
+  const { mac, addresses, gateways, gwPriority } = inside
+  const defaults = gateways.map((gateway) => ({ gateway, metric: firstMetricOf(gwPriority), gwPriority }))
+  return { up: true, mac, mtu, addresses, routes: { onLink: onLinkSubnets(addresses), defaults } }
+}
+
 /** As in the real kernel: these cannot be changed in place. */
 function isRebuilt(before: AnyItem, item: Item): boolean {
   if (before.kind === 'vxlan' && item.kind === 'vxlan') return before.vni !== item.vni || before.port !== item.port
@@ -165,6 +192,6 @@ function isRebuilt(before: AnyItem, item: Item): boolean {
 }
 
 function itemText(item: AnyItem): string {
-  const fields = Object.entries(item).filter(([field]) => field !== 'inside')
+  const fields = Object.entries(item).filter(([field]) => field !== 'inside' && field !== 'faults')
   return `${itemId(item)}: ${fields.map(([field, value]) => `${field}=${String(value)}`).join(' ')}`
 }

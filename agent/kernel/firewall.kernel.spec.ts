@@ -27,7 +27,11 @@ async function plug(network: TestNetwork, endpoint: number): Promise<TestNamespa
 const rules = () => run(host, 'nft list ruleset')
 const passState = async () => (await host.state()).split('\n').filter((line) => line.startsWith('bridge-pass'))
 const whole = `bridge-pass bridge=${pass.bridge}`
-const partial = `${whole} partial=true`
+const flushed = ['stays on one bridge', 'leaves an overlay', 'enters an overlay']
+  .map((rule) => `rule of forward not ${rule}`)
+  .join(', ')
+const faulty = (...places: string[]) =>
+  `${whole} faults=${places.map((place) => `rule in ${place} not accept`).join(', ')}`
 
 test('networks are apart also when the host forwards, and each works within itself', async () => {
   await host.put(...web.items, ...db.items)
@@ -58,7 +62,7 @@ test('the table is observed, and mended without losing a pass', async () => {
   await host.put(isolation, pass)
   expect(await rules()).toBe(before)
   await run(host, 'nft flush chain inet overlay forward')
-  expect(await host.state()).toBe(`${whole}\nisolation partial=true`)
+  expect(await host.state()).toBe(`${whole}\nisolation faults=${flushed}`)
   await host.put(isolation)
   expect(await host.state()).toBe(`${whole}\nisolation`)
   await run(host, 'nft flush ruleset')
@@ -81,7 +85,7 @@ test('beside Docker: a rule in DOCKER-USER where it is in use, else in every for
   // Docker comes: flushes, and jumps to its own chain.
   await run(host, 'iptables-nft -F FORWARD; iptables-nft -N DOCKER-USER; iptables-nft -A DOCKER-USER -j RETURN')
   await run(host, 'iptables-nft -I FORWARD -j DOCKER-USER')
-  expect(await passState()).toEqual([partial])
+  expect(await passState()).toEqual([faulty('ip filter DOCKER-USER')])
   await host.put(pass)
   await host.put(pass)
   expect(await passState()).toEqual([whole])
@@ -103,7 +107,7 @@ test('legacy iptables: only where it is loaded, at the head, removed again', asy
   expect(await run(host, 'cat /proc/net/ip_tables_names')).toBe('')
   await run(host, 'iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -i lo -j DROP')
   await run(host, 'ip6tables-legacy -P FORWARD DROP')
-  expect(await passState()).toEqual([partial])
+  expect(await passState()).toEqual([faulty('iptables-legacy FORWARD', 'ip6tables-legacy FORWARD')])
   await host.put(pass)
   expect(await passState()).toEqual([whole])
   const rule = `-i ${pass.bridge} -o ${pass.bridge} -m comment --comment overlay -j ACCEPT`
@@ -113,7 +117,7 @@ test('legacy iptables: only where it is loaded, at the head, removed again', asy
   expect(await run(host, 'ip6tables-legacy -S FORWARD')).toBe(`-P FORWARD DROP\n-A FORWARD ${rule}`)
   await host.put(pass)
   await run(host, 'iptables-legacy -N DOCKER-USER; iptables-legacy -I FORWARD -j DOCKER-USER')
-  expect(await passState()).toEqual([partial])
+  expect(await passState()).toEqual([faulty('iptables-legacy DOCKER-USER')])
   await host.put(pass)
   expect(await run(host, 'iptables-legacy -S DOCKER-USER')).toBe(`-N DOCKER-USER\n-A DOCKER-USER ${rule}`)
   await host.remove(pass)
@@ -129,7 +133,9 @@ test('rules left in the chains of others are told, and removed', async () => {
   await host.put(isolation, pass, { kind: 'bridge-pass', bridge: 'ovbr7' })
   await run(host, 'nft delete table inet overlay')
   expect(await host.state()).toBe(
-    `bridge-pass bridge=${pass.bridge} partial=true\nbridge-pass bridge=ovbr7 partial=true`,
+    [pass.bridge, 'ovbr7']
+      .map((bridge) => `bridge-pass bridge=${bridge} faults=table inet overlay not ${bridge}`)
+      .join('\n'),
   )
   await host.remove(pass, { kind: 'bridge-pass', bridge: 'ovbr7' })
   expect(await host.state()).toBe('')

@@ -1,16 +1,18 @@
 /** Keeps networks apart, and lets frames pass that stay on one bridge, whoever else filters. */
 import { OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { BridgeAddress, BridgePass, Isolation, ObservedItem } from '../state/item.ts'
+import type { BridgeAddress, BridgePass, Difference, Isolation, ObservedItem } from '../state/item.ts'
 import { type ForeignChain, foreignCommands, readForeignChains } from './foreign-chains.ts'
 import type { Operation, OperationResult } from './kernel.ts'
 import { legacyTables } from './legacy-chains.ts'
 import { listChains, type NftObject, nftApply } from './nft.ts'
+import { faultsIfAny } from './observe.ts'
 import {
   addPasses,
   excuseAbsence,
   isOwnChain,
   makeTable,
+  type OwnTable,
   readOwnTable,
   removePasses,
   removeTable,
@@ -37,10 +39,19 @@ export function isFirewallOperation(operation: Operation): operation is Operatio
   return operation.item.kind === 'isolation' || operation.item.kind === 'bridge-pass'
 }
 
-/** `vxlanPort`: the UDP port that no workload may send to on the host. */
-export function createFirewall(log: Logger, vxlanPort: number): Firewall {
+/** `vxlanPort`: the UDP port that no workload may send to on the host. `asOwn` runs each change of ours. */
+export function createFirewall(
+  log: Logger,
+  vxlanPort: number,
+  asOwn: (change: () => Promise<void>) => Promise<void>,
+): Firewall {
   const legacy = legacyTables(log)
   let last: Promise<unknown> = Promise.resolve()
+  let asTold: string | undefined
+
+  async function change(commands: readonly NftObject[]): Promise<void> {
+    if (commands.length > 0) await asOwn(() => nftApply(commands))
+  }
 
   /** One at a time: what was read must hold until it is changed. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -56,18 +67,36 @@ export function createFirewall(log: Logger, vxlanPort: number): Firewall {
       readForeignChains(chains),
       legacy.read(),
     ])
-    const accepted = [
-      ...foreign.map(({ isTarget, accepts }) => ({ isTarget, bridges: new Set(accepts.keys()) })),
-      ...tables.flatMap((one) => one.chains).map(({ isTarget, accepts }) => ({ isTarget, bridges: new Set(accepts) })),
+    const places = [
+      ...foreign.map(({ name, isTarget, accepts, changed }) => ({
+        name,
+        isTarget,
+        accepts: new Set(accepts.keys()),
+        changed: new Set(changed.keys()),
+      })),
+      ...tables.flatMap(({ program, chains: legacyChains }) =>
+        legacyChains.map(({ name, isTarget, accepts }) => ({
+          name: `${program} ${name}`,
+          isTarget,
+          accepts: new Set(accepts),
+          changed: new Set<string>(),
+        })),
+      ),
     ]
-    const passes = new Set(table?.passes)
-    const isWhole = (bridge: string) =>
-      passes.has(bridge) && accepted.every(({ isTarget, bridges }) => !isTarget || bridges.has(bridge))
-    const bridges = new Set([...passes, ...accepted.flatMap((one) => [...one.bridges])])
+    const bridges = new Set([...(table?.passes ?? []), ...places.flatMap((one) => [...one.accepts, ...one.changed])])
     return [
-      ...(table ? [{ kind: 'isolation' as const, ...partialUnless(table.isWhole) }] : []),
-      ...Array.from(bridges, (bridge) => ({ kind: 'bridge-pass' as const, bridge, ...partialUnless(isWhole(bridge)) })),
+      ...(table ? [{ kind: 'isolation' as const, ...faultsIfAny(faultsOf(table)) }] : []),
+      ...Array.from(bridges, (bridge) => ({
+        kind: 'bridge-pass' as const,
+        bridge,
+        ...faultsIfAny(passFaults(bridge, table, places)),
+      })),
     ]
+  }
+
+  /** How nft tells our rules may be another way in another version: what it told when we had made them is right. */
+  function faultsOf({ faults, likeOurs }: OwnTable): readonly Difference[] {
+    return likeOurs !== undefined && likeOurs === asTold ? [] : faults
   }
 
   async function applyTogether(operations: readonly FirewallOperation[]): Promise<void> {
@@ -75,7 +104,9 @@ export function createFirewall(log: Logger, vxlanPort: number): Firewall {
     const bridges = (what: FirewallOperation['do']) =>
       operations.flatMap((one) => (one.do === what && one.item.kind === 'bridge-pass' ? [one.item.bridge] : []))
     const [put, remove] = [bridges('put'), bridges('delete')]
-    await nftApply(await ownCommands(operations, vxlanPort, chains.some(isOwnChain), put, remove))
+    await change(await ownCommands(operations, vxlanPort, chains.some(isOwnChain), put, remove))
+    if (operations.some(({ do: what, item }) => what === 'put' && item.kind === 'isolation'))
+      asTold = (await readOwnTable(vxlanPort))?.likeOurs
     if (put.length + remove.length === 0) return
     const [foreign, tables] = await Promise.all([readForeignChains(chains), legacy.read()])
     await changeForeign(foreign, put, remove)
@@ -90,7 +121,7 @@ export function createFirewall(log: Logger, vxlanPort: number): Firewall {
       const commands = foreignCommands(chain, put, remove)
       try {
         for (let at = 0; at < commands.length; at += commandsAtOnce)
-          await nftApply(commands.slice(at, at + commandsAtOnce))
+          await change(commands.slice(at, at + commandsAtOnce))
       } catch (error) {
         refused(chain.name, error)
       }
@@ -116,7 +147,7 @@ export function createFirewall(log: Logger, vxlanPort: number): Firewall {
 
   async function excuse({ dev, address }: BridgeAddress): Promise<void> {
     try {
-      await nftApply(excuseAbsence(dev, address))
+      await change(excuseAbsence(dev, address))
     } catch (error) {
       log.warn({ err: OverlayError.from(error), bridge: dev, address }, 'packets for the gateway may be lost')
     }
@@ -146,6 +177,25 @@ async function ownCommands(
   ]
 }
 
-function partialUnless(isWhole: boolean): { partial?: true } {
-  return isWhole ? {} : { partial: true }
+/** A chain of somebody else, of either kind. */
+interface Place {
+  readonly name: string
+  readonly isTarget: boolean
+  /** Bridges. */
+  readonly accepts: ReadonlySet<string>
+  readonly changed: ReadonlySet<string>
+}
+
+function passFaults(bridge: string, table: OwnTable | undefined, places: readonly Place[]): Difference[] {
+  const rules = places.filter(({ isTarget, accepts, changed }) => {
+    return changed.has(bridge) || (isTarget && !accepts.has(bridge))
+  })
+  return [
+    ...(table?.passes.includes(bridge) ? [] : [{ what: 'table inet overlay', wanted: bridge, found: '' }]),
+    ...rules.map(({ name, changed }) => ({
+      what: `rule in ${name}`,
+      wanted: 'accept',
+      found: changed.has(bridge) ? 'another' : '',
+    })),
+  ]
 }

@@ -14,6 +14,8 @@ export interface ForeignChain {
   readonly isTarget: boolean
   /** Of our rules: the handles, by bridge. */
   readonly accepts: ReadonlyMap<string, readonly number[]>
+  /** Rules that carry our mark, for the same bridge, and are not as we make them. */
+  readonly changed: ReadonlyMap<string, readonly number[]>
   readonly chain: NftChain
 }
 
@@ -50,14 +52,17 @@ async function readTable(chains: readonly NftChain[]): Promise<ForeignChain[]> {
 
 /** Commands that add the accept rule where it is missing, and remove those of other bridges. */
 export function foreignCommands(
-  { chain, isTarget, accepts }: ForeignChain,
+  { chain, isTarget, accepts, changed }: ForeignChain,
   put: readonly string[],
   remove: readonly string[],
 ): NftObject[] {
   const { family, table, name } = chain
   const where = { family, table, chain: name }
   const missing = isTarget ? put.filter((bridge) => !accepts.has(bridge)) : []
-  const surplus = remove.flatMap((bridge) => accepts.get(bridge) ?? [])
+  const surplus = [
+    ...remove.flatMap((bridge) => accepts.get(bridge) ?? []),
+    ...[...put, ...remove].flatMap((bridge) => changed.get(bridge) ?? []),
+  ]
   return [
     ...missing.map((bridge) => ({ insert: { rule: { ...where, comment: mark, expr: acceptWithin(bridge) } } })),
     ...surplus.map((handle) => ({ delete: { rule: { ...where, handle } } })),
@@ -65,12 +70,14 @@ export function foreignCommands(
 }
 
 function foreignChain(chain: NftChain, rules: readonly NftRule[], isTarget: boolean): ForeignChain {
-  const accepts = new Map<string, number[]>()
+  const [accepts, changed] = [new Map<string, number[]>(), new Map<string, number[]>()]
   for (const rule of rules) {
     const bridge = bridgeOf(rule)
-    if (bridge) accepts.set(bridge, [...(accepts.get(bridge) ?? []), rule.handle])
+    if (!bridge) continue
+    const found = doesAccept(rule) ? accepts : changed
+    found.set(bridge, [...(found.get(bridge) ?? []), rule.handle])
   }
-  return { name: `${chain.family} ${chain.table} ${chain.name}`, isTarget, accepts, chain }
+  return { name: `${chain.family} ${chain.table} ${chain.name}`, isTarget, accepts, changed, chain }
 }
 
 function acceptWithin(bridge: string): NftObject[] {
@@ -81,6 +88,13 @@ function acceptWithin(bridge: string): NftObject[] {
 const matchSchema = z.object({
   match: z.object({ left: z.object({ meta: z.object({ key: z.string() }) }), right: z.string() }),
 })
+
+/** Two matches, a counter, and the verdict; iptables-nft may show more of what it matches. */
+function doesAccept({ expr }: NftRule): boolean {
+  return (
+    expr.every((one) => 'match' in one || 'counter' in one || 'accept' in one) && expr.some((one) => 'accept' in one)
+  )
+}
 
 /** The bridge that a rule of ours is for. */
 function bridgeOf({ comment, expr }: NftRule): string | undefined {

@@ -4,19 +4,18 @@
  */
 import { type Cidr, cidrAt, encloses, type Family, familyOf, type Ip, ipValue, parseCidr } from '../../lib/ip.ts'
 import { dumpAddresses } from './addresses.ts'
-import { align, readAttributes, readU32 } from './attributes.ts'
+import { readAttributes, readU32 } from './attributes.ts'
 import { readIp } from './byte-addresses.ts'
 import type { Host } from './host.ts'
 import type { HostRoute, HostRoutesFound } from './kernel.ts'
 import { dumpLinks, type Link } from './links.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
+import { devicesOf } from './route-devices.ts'
 import {
   AF_INET,
   AF_INET6,
   RT_TABLE_LOCAL,
   RTA_DST,
-  RTA_MULTIPATH,
-  RTA_OIF,
   RTA_TABLE,
   RTM_F_CLONED,
   RTM_GETROUTE,
@@ -110,15 +109,5 @@ function decodeRoute(payload: Buffer): Route | undefined {
   // Without a destination it is a default route.
   if (!destination || (readU32(found.get(RTA_TABLE)) ?? table) === RT_TABLE_LOCAL) return undefined
   // IPv6 names the loopback device on those that lead nowhere.
-  const device = readU32(found.get(RTA_OIF))
-  const devices = device === undefined ? devicesOfHops(found.get(RTA_MULTIPATH)) : [device]
-  return { destination, prefix, devices: nowhere ? [] : devices }
-}
-
-/** Of a route with several next hops, each a struct rtnexthop with its attributes. */
-function devicesOfHops(hops: Buffer = Buffer.alloc(0)): number[] {
-  const devices: number[] = []
-  for (let at = 0; at + 8 <= hops.length; at += Math.max(8, align(hops.readUInt16LE(at))))
-    devices.push(hops.readInt32LE(at + 4))
-  return devices
+  return { destination, prefix, devices: nowhere ? [] : devicesOf(found) }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { SandboxOf } from './kernel.ts'
 import { run, type TestHost, TestHosts, until } from './test-host.ts'
 import { testNetwork } from './test-network.ts'
 
@@ -15,8 +16,8 @@ beforeEach(async () => {
 })
 afterEach(() => hosts.close())
 
-async function insides(): Promise<Record<string, unknown>> {
-  const items = await host.within(() => host.kernel.observe())
+async function insides(sandboxOf?: SandboxOf): Promise<Record<string, unknown>> {
+  const items = await host.within(() => host.kernel.observe(sandboxOf))
   return Object.fromEntries(items.flatMap((item) => (item.kind === 'veth' ? [[item.name, item.inside]] : [])))
 }
 
@@ -27,8 +28,13 @@ test('each far end is told, also of two in one sandbox, and nothing of what is b
   await host.put(first, { ...second, mtu: 1400, inside: { ...second.inside, ifname: 'eth1' } })
   await run(sandbox, 'ip addr add 192.0.2.9/32 dev lo; ip addr add 192.0.2.8/32 dev eth1')
   expect(await insides()).toEqual({
-    [first.name]: { mtu: 1450, addresses: ['10.0.9.2/24', 'fd00:9::2/64'] },
-    [second.name]: { mtu: 1400, addresses: ['10.0.8.2/24', '192.0.2.8/32', 'fd00:8::2/64'] },
+    [first.name]: { up: true, mac: first.inside.mac, mtu: 1450, addresses: ['10.0.9.2/24', 'fd00:9::2/64'] },
+    [second.name]: {
+      up: true,
+      mac: second.inside.mac,
+      mtu: 1400,
+      addresses: ['10.0.8.2/24', '192.0.2.8/32', 'fd00:8::2/64'],
+    },
   })
   expect(await host.kernel.linkAddresses()).toEqual([
     { device: web.bridge.name, alias: web.bridge.alias, addresses: ['10.0.9.1', 'fd00:9::1'] },
@@ -36,6 +42,26 @@ test('each far end is told, also of two in one sandbox, and nothing of what is b
     { device: first.name, alias: first.alias, addresses: ['10.0.9.2', 'fd00:9::2'] },
     { device: second.name, alias: second.alias, addresses: ['10.0.8.2', '192.0.2.8', 'fd00:8::2'] },
   ])
+})
+
+test('routes are told where the way to the sandbox is known', async () => {
+  const sandbox = await hosts.namespace()
+  const { veth } = web.local(2, sandbox.path, host.kernel.netnsIdentity(sandbox.path).cookie)
+  await host.put(veth)
+  await run(sandbox, 'ip route add 192.0.2.0/24 dev eth0; ip route add 198.51.100.0/24 via 10.0.9.7')
+  await run(sandbox, 'ip route add default via 10.0.9.7 metric 34049')
+  const byGateway = (gateway: string) => ({ gateway, metric: 34_048, gwPriority: 0 })
+  expect(await insides(() => veth.inside)).toMatchObject({
+    [veth.name]: {
+      routes: {
+        onLink: ['10.0.9.0/24', '192.0.2.0/24', 'fd00:9::/64'],
+        defaults: [byGateway('10.0.9.1'), byGateway('fd00:9::1')],
+      },
+    },
+  })
+  const elsewhere = { netns: sandbox.path, cookie: '1' }
+  expect(await insides(() => elsewhere)).not.toHaveProperty([veth.name, 'routes'])
+  expect(await insides(() => ({ ...elsewhere, netns: '/none' }))).toHaveProperty([veth.name, 'mtu'], 1450)
 })
 
 test('looking keeps no sandbox alive', async () => {
@@ -78,7 +104,8 @@ test('an interface that a workload took elsewhere is told from there, and left a
   await host.put(veth)
   await run(sandbox, `ip link set eth0 netns ${elsewhere.name}; ip link add eth0 type veth peer name other`)
   const before = await run(sandbox, 'ip -d addr')
-  expect(await insides()).toEqual({ [veth.name]: { mtu: 1450, addresses: [] } })
+  expect(await insides()).toEqual({ [veth.name]: { up: false, mac: veth.inside.mac, mtu: 1450, addresses: [] } })
+  expect(await insides(() => veth.inside)).toEqual({ [veth.name]: undefined })
   expect(await host.put(veth)).toEqual([{ ok: true, rebuilt: false }])
   expect(await run(sandbox, 'ip -d addr')).toBe(before)
 })

@@ -21,7 +21,10 @@ import {
   AF_INET,
   AF_INET6,
   DEVCONF_ACCEPT_RA,
+  DEVCONF_DISABLE_IPV6,
   IFF_LOOPBACK,
+  IFF_LOWER_UP,
+  IFF_NOARP,
   IFF_UP,
   IFLA_ADDRESS,
   IFLA_AF_SPEC,
@@ -57,6 +60,10 @@ export interface Link {
   readonly kind: string
   readonly up: boolean
   readonly loopback: boolean
+  /** Whether it can send: what is at its other end is up. */
+  readonly carrier: boolean
+  /** Whether it asks for its neighbours, and answers. */
+  readonly arp: boolean
   readonly mac: Mac | undefined
   readonly mtu: number
   /** Empty when there is none. */
@@ -70,6 +77,7 @@ export interface Link {
   /** How link-local addresses are made; undefined where the link has no IPv6. */
   readonly addrGenMode: number | undefined
   readonly acceptRa: number | undefined
+  readonly disablesIpv6: boolean
   /** Whether a secondary IPv4 address outlives its primary. */
   readonly promotesSecondaries: boolean
   /** The kind's own attributes. */
@@ -87,14 +95,16 @@ export interface LinkSettings {
   readonly master?: number
   readonly addrGenMode?: number
   readonly up?: true
+  readonly arp?: true
 }
 
 /** struct ifinfomsg */
-export function linkHeader(index: number, up = false): Buffer {
+export function linkHeader(index: number, { up, arp }: LinkSettings = {}): Buffer {
   const header = Buffer.alloc(16)
   header.writeInt32LE(index, 4)
   header.writeUInt32LE(up ? IFF_UP : 0, 8)
-  header.writeUInt32LE(up ? IFF_UP : 0, 12)
+  // Which flags are meant.
+  header.writeUInt32LE((up ? IFF_UP : 0) | (arp ? IFF_NOARP : 0), 12)
   return header
 }
 
@@ -194,6 +204,7 @@ export function decodeLink(payload: Buffer): Link {
   const families = readAttributes(found.get(IFLA_AF_SPEC))
   const inet = readAttributes(families.get(AF_INET)).get(IFLA_INET_CONF)
   const inet6 = readAttributes(families.get(AF_INET6))
+  const conf6 = (place: number) => readU32(inet6.get(IFLA_INET6_CONF)?.subarray(4 * place))
   const isPort = readText(linkInfo.get(IFLA_INFO_SLAVE_KIND)) === 'bridge'
   return {
     index: payload.readInt32LE(4),
@@ -201,6 +212,8 @@ export function decodeLink(payload: Buffer): Link {
     kind: readText(linkInfo.get(IFLA_INFO_KIND)),
     up: (flags & IFF_UP) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
+    carrier: (flags & IFF_LOWER_UP) !== 0,
+    arp: (flags & IFF_NOARP) === 0,
     mac: readMac(found.get(IFLA_ADDRESS)),
     mtu: readU32(found.get(IFLA_MTU)) ?? 0,
     alias: readText(found.get(IFLA_IFALIAS)),
@@ -208,10 +221,11 @@ export function decodeLink(payload: Buffer): Link {
     peer: readU32(found.get(IFLA_LINK)) ?? 0,
     peerNetnsid: readU32(found.get(IFLA_LINK_NETNSID)),
     addrGenMode: readU8(inet6.get(IFLA_INET6_ADDR_GEN_MODE)),
-    acceptRa: readU32(inet6.get(IFLA_INET6_CONF)?.subarray(4 * DEVCONF_ACCEPT_RA)),
+    acceptRa: conf6(DEVCONF_ACCEPT_RA),
+    disablesIpv6: conf6(DEVCONF_DISABLE_IPV6) === 1,
     promotesSecondaries: (readU32(inet?.subarray(4 * (IPV4_DEVCONF_PROMOTE_SECONDARIES - 1))) ?? 0) !== 0,
-    info: copied(readAttributes(linkInfo.get(IFLA_INFO_DATA))),
-    port: isPort ? copied(readAttributes(linkInfo.get(IFLA_INFO_SLAVE_DATA))) : none,
+    info: ownAttributes(linkInfo.get(IFLA_INFO_DATA)),
+    port: isPort ? ownAttributes(linkInfo.get(IFLA_INFO_SLAVE_DATA)) : none,
   }
 }
 
@@ -227,13 +241,13 @@ function changeTask(link: Link, settings: LinkSettings, more: readonly Attribute
   return {
     type: RTM_NEWLINK,
     flags: 0,
-    header: linkHeader(link.index, settings.up),
+    header: linkHeader(link.index, settings),
     attributes: [...linkAttributes(settings), ...more],
     what: `change ${link.kind} ${link.name}`,
   }
 }
 
 /** The receive buffer is used again: keep values of our own. */
-function copied(attributes: Attributes): Attributes {
-  return new Map(Array.from(attributes, ([type, value]) => [type, Buffer.from(value)]))
+function ownAttributes(nested: Buffer | undefined): Attributes {
+  return readAttributes(nested && Buffer.from(nested))
 }

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -67,7 +69,7 @@ test('only static and permanent things of ours are told, and each may be deleted
   expect(await run(host, `bridge fdb show dev ${veth.name}`)).not.toContain(entry.mac)
 })
 
-test('somebody changes settings: what was changed is told as partial, and mended', async () => {
+test('somebody changes settings: what was changed is told, and mended', async () => {
   const { items, veth } = await pluggedIn()
   await host.put(...items)
   const { bridge, vxlan } = network
@@ -78,15 +80,15 @@ test('somebody changes settings: what was changed is told as partial, and mended
      ip link set ${veth.name} nomaster; bridge fdb del ${macOf('endpoint', 'web', '3')} dev ${vxlan.name} self`,
   )
   const changed = await host.state()
-  expect(changed).toMatch(/^bridge .*partial=true$/m)
+  expect(changed).toMatch(/^bridge .*faults=stp_state 1 not 0, forward_delay 200 not 0$/m)
   expect(changed).toMatch(/^veth .*bridge= /m)
-  expect(changed).toMatch(/^vxlan .*mtu=1400.*partial=true$/m)
+  expect(changed).toMatch(/^vxlan .*mtu=1400.*faults=learning 1 not 0, flood 1 not 0$/m)
   expect(changed).not.toContain('remote-entry')
   expect(await host.put(...items)).toEqual(items.map(() => ({ ok: true, rebuilt: false })))
   expect(await host.state()).toBe(desiredText(items))
 })
 
-test('half of a remote entry is told as partial or as the bridge half, and either can be removed', async () => {
+test('half of a remote entry is told as such or as the bridge half, and either can be removed', async () => {
   await host.put(...network.items, ...network.remote(3, '192.0.2.2'), ...network.remote(4, '192.0.2.2'))
   const { vxlan } = network
   const [three, four] = [3, 4].map((number) => macOf('endpoint', 'web', String(number)))
@@ -94,7 +96,13 @@ test('half of a remote entry is told as partial or as the bridge half, and eithe
   const seen = (await host.within(() => host.kernel.observe())).filter(({ kind }) => kind.endsWith('-entry'))
   expect(seen).toEqual([
     { kind: 'port-entry', dev: vxlan.name, mac: four },
-    { kind: 'remote-entry', dev: vxlan.name, mac: three, vtep: '192.0.2.2', partial: true },
+    {
+      kind: 'remote-entry',
+      dev: vxlan.name,
+      mac: three,
+      vtep: '192.0.2.2',
+      faults: [{ what: 'entry of the bridge', wanted: 'static', found: '' }],
+    },
   ])
   const results = await host.within(() => host.kernel.apply(seen.map((item) => ({ do: 'delete', item }))))
   expect(faults(results)).toEqual([])
@@ -157,7 +165,7 @@ test('links that we were interrupted at are told with an empty alias, and finish
   await host.put(...items)
   const { bridge, vxlan } = network
   await run(host, `for l in ${bridge.name} ${vxlan.name} ${veth.name}; do ip link set $l alias ''; done`)
-  expect((await host.state()).match(/alias= .*partial=true/g)).toHaveLength(3)
+  expect((await host.state()).match(/alias=( |$)/gm)).toHaveLength(3)
   const results = await host.put(...items)
   expect(results.filter((result) => result.ok && result.rebuilt)).toHaveLength(1)
   expect(await host.state()).toBe(desiredText(items))
@@ -240,6 +248,16 @@ test('the thread is home after every call, and paths that are no namespace are r
         expect(() => host.kernel.netnsIdentity(path)).toThrow(
           `${path} is not a network namespace: give /run/netns/NAME`,
         )
+      // Nobody is on its other side: open(2) says that there is no such device.
+      const socket = createServer().listen(join(directory, 'socket'))
+      await once(socket, 'listening')
+      try {
+        expect(() => host.kernel.netnsIdentity(join(directory, 'socket'))).toThrow(
+          expect.objectContaining({ code: 'invalid' }),
+        )
+      } finally {
+        socket.close()
+      }
       expect(readlinkSync('/proc/thread-self/ns/net')).toBe(home)
     })
   } finally {
@@ -266,9 +284,7 @@ test('20,000 entries are written in batches, each failure by itself', async () =
       { kind: 'neighbour', dev: network.bridge.name, address, mac },
     ]
   }).flat()
-  const started = performance.now()
   expect(faults(await host.put(...items))).toEqual([])
-  expect(performance.now() - started).toBeLessThan(5_000)
   expect((await host.state()).match(/^(remote-entry|neighbour) /gm)).toHaveLength(20_000)
   const bad = items.slice(0, 150).map((item): Item => {
     return item.kind === 'remote-entry' ? { ...item, dev: network.bridge.name } : item

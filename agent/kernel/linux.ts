@@ -1,21 +1,24 @@
 /** The real kernel: rtnetlink for links and entries, nftables for the firewall. */
 import { OverlayError } from '../../lib/errors.ts'
 import { takeTurns } from '../../lib/in-slices.ts'
+import { familyOf } from '../../lib/ip.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { AnyItem, BridgeAddress } from '../state/item.ts'
+import type { AnyItem, BridgeAddress, Difference, ObservedItem } from '../state/item.ts'
 import { deleteAddress, dumpAddresses } from './addresses.ts'
-import { putBridge } from './bridge.ts'
+import { allowIpv6, putBridge } from './bridge.ts'
+import { ChangeFeed } from './changes.ts'
 import { applyEntries, entriesAtOnce, isEntryOperation } from './entries.ts'
 import { createFirewall, isFirewallOperation } from './firewall.ts'
 import type { Host } from './host.ts'
 import { hostRoutes } from './host-routes.ts'
 import type { HostRoutesFound, Kernel, Operation, OperationResult, UnderlayInterface } from './kernel.ts'
 import { dumpLinks, findLink, removeLink } from './links.ts'
+import { neighbourLimits } from './neighbour-limits.ts'
 import { NetlinkSocket } from './netlink-socket.ts'
 import { openNamespaces } from './netns.ts'
-import { linkAddresses, observeLinks } from './observe.ts'
+import { faultsIfAny, linkAddresses, observeLinks } from './observe.ts'
 import { ownership } from './ownership.ts'
-import { sourceTowards } from './routes.ts'
+import { hasOnLinkRoute, restoreOnLinkRoute, sourceTowards } from './routes.ts'
 import { mustExchange, settleAddress } from './settle-address.ts'
 import { ownBridge } from './settle-link.ts'
 import { abandonVeth, prepareVeth, putVeth } from './veth.ts'
@@ -26,6 +29,10 @@ export interface LinuxKernelOptions {
   readonly clusterUid: string
   /** UDP port of VXLAN; default 4789. */
   readonly vxlanPort?: number
+  /** How often what others change is looked for, in milliseconds; default 200. */
+  readonly changesInterval?: number
+  /** Where the kernel's settings for the network are; default /proc/sys/net. */
+  readonly sysctls?: string
   readonly log: Logger
 }
 
@@ -34,23 +41,31 @@ export interface LinuxKernelOptions {
  * the firewall is synchronous; what takes long lets others run in between.
  * @throws OverlayError when not permitted (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)
  */
-export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKernelOptions): Kernel {
-  const namespaces = openNamespaces()
+export function createLinuxKernel(options: LinuxKernelOptions): Kernel {
+  const { clusterUid, vxlanPort = 4789, changesInterval = 200, sysctls, log } = options
+  const owned = ownership(clusterUid)
+  const feed = new ChangeFeed({ owned, interval: changesInterval, log })
+  const namespaces = openNamespaces({ ownWork: feed.inSandboxes })
   const host: Host = {
-    socket: new NetlinkSocket(),
+    socket: new NetlinkSocket({ ownWork: feed.onHost }),
     strictSocket: new NetlinkSocket({ strict: true }),
     namespaces,
-    owned: ownership(clusterUid),
+    owned,
     prepared: new Map(),
     log,
   }
-  const firewall = createFirewall(log, vxlanPort)
+  const firewall = createFirewall(log, vxlanPort, (change) => feed.changeFirewall(change))
+  const limits = neighbourLimits(log, sysctls)
+  limits.raise()
   // Of its own: others are asked while its answer is read.
   const routesSocket = new NetlinkSocket()
   let looking: Promise<HostRoutesFound> | undefined
 
   async function applyGroup(group: readonly Operation[]): Promise<readonly OperationResult[]> {
-    if (group.every(isFirewallOperation)) return firewall.apply(group)
+    if (group.every(isFirewallOperation)) {
+      if (group.some(({ do: what, item }) => what === 'put' && item.kind === 'isolation')) limits.raise()
+      return firewall.apply(group)
+    }
     if (group.every(isEntryOperation)) return applyEntries(host, group)
     const gateway = exchangedGateway(host, group)
     if (gateway) await firewall.excuse(gateway)
@@ -58,7 +73,13 @@ export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKe
   }
 
   return {
-    observe: async () => [...(await observeLinks(host)), ...(await firewall.observe())],
+    watchChanges: (changed, signal) => feed.watch(changed, signal),
+    async observe(sandboxOf) {
+      const links = await observeLinks(host, sandboxOf)
+      const lowered = limits.faults()
+      const rules = await firewall.observe()
+      return [...links, ...rules.map((item) => (item.kind === 'isolation' ? withFaults(item, lowered) : item))]
+    },
     async apply(operations) {
       const results: OperationResult[] = []
       const turn = takeTurns()
@@ -71,6 +92,7 @@ export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKe
     prepare: (veth) => prepareVeth(host, veth),
     abandon: (name) => abandonVeth(host, name),
     netnsIdentity: (path) => namespaces.identity(path),
+    hasLink: (name) => findLink(host.socket, name) !== undefined,
     interfacesIn: (path) => namespaces.within(path, ({ socket }) => dumpLinks(socket).map(({ name }) => name)),
     linkAddresses: () => linkAddresses(host),
     hostRoutes() {
@@ -82,12 +104,17 @@ export function createLinuxKernel({ clusterUid, vxlanPort = 4789, log }: LinuxKe
     underlays: () => underlays(host),
     sourceTowards: (destination) => sourceTowards(host.socket, destination),
     close() {
+      feed.close()
       host.socket.close()
       host.strictSocket.close()
       routesSocket.close()
       namespaces.close()
     },
   }
+}
+
+function withFaults(item: ObservedItem, more: readonly Difference[]): ObservedItem {
+  return { ...item, ...faultsIfAny([...(item.faults ?? []), ...more]) }
 }
 
 /** Neighbouring operations that are carried out together, in the order given. */
@@ -115,12 +142,11 @@ function applyOne(host: Host, operation: Operation): OperationResult {
   }
 }
 
-/** @returns whether a link was made anew. */
+/** @returns whether what hung on a link has to be put again. */
 function put(host: Host, item: Extract<Operation, { do: 'put' }>['item']): boolean {
   switch (item.kind) {
     case 'bridge':
-      putBridge(host, item)
-      return false
+      return putBridge(host, item)
     case 'vxlan':
       return putVxlan(host, item)
     case 'veth':
@@ -160,17 +186,23 @@ function exchangedGateway({ socket }: Host, [operation]: readonly Operation[]): 
   return bridge && mustExchange(bridge, dumpAddresses(socket), wish) ? operation.item : undefined
 }
 
-function putBridgeAddress({ socket, owned }: Host, { dev, address, prefix }: BridgeAddress): void {
-  settleAddress(socket, ownBridge(socket, owned, dev), dumpAddresses(socket), { address, prefix, device: dev })
+function putBridgeAddress({ socket, owned, log }: Host, { dev, address, prefix }: BridgeAddress): void {
+  const bridge = ownBridge(socket, owned, dev)
+  if (familyOf(address) === 6 && bridge.disablesIpv6) allowIpv6(dev, log)
+  settleAddress(socket, bridge, dumpAddresses(socket), { address, prefix, device: dev })
+  if (bridge.up && !hasOnLinkRoute(socket, bridge.index, address, prefix))
+    restoreOnLinkRoute(socket, bridge.index, address, prefix)
 }
 
 function underlays({ socket, owned }: Host): UnderlayInterface[] {
   const addresses = dumpAddresses(socket)
   return dumpLinks(socket)
-    .filter((link) => link.up && !link.loopback && !owned.isOurs(link) && !owned.isHalfMade(link))
-    .map(({ index, name, mtu }) => ({
+    .filter((link) => !link.loopback && !owned.isOurs(link) && !owned.isHalfMade(link))
+    .map(({ index, name, mtu, up }) => ({
       name,
       mtu,
       addresses: addresses.filter((one) => one.index === index && !one.linkLocal).map(({ address }) => address),
+      ...(up ? {} : { down: true as const }),
     }))
+    .filter(({ addresses: found, down }) => !down || found.length > 0)
 }

@@ -59,7 +59,7 @@ test('the port floods what is for all, not what is for an unknown MAC, and chang
   ])
   expect(await floodState()).toEqual(['floods=true'])
   await run(host, `bridge link set dev ${vxlan.name} mcast_flood off`)
-  expect(await floodState()).toEqual(['floods=true partial=true'])
+  expect(await floodState()).toEqual(['floods=true faults=mcast_flood 0 not 1'])
   await run(host, `bridge link set dev ${vxlan.name} mcast_flood on`)
   expect(await host.put(vxlan)).toEqual([{ ok: true, rebuilt: false }])
   expect(await portFlags()).toEqual(silent)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createLogger } from '../../lib/log.ts'
-import { raiseNeighbourLimits } from './neighbour-limits.ts'
+import { neighbourLimits } from './neighbour-limits.ts'
 
 let root = ''
 const log = createLogger('test', 'silent')
@@ -24,10 +24,16 @@ function set(family: string, values: readonly number[]): void {
 
 const read = (family: string) => [1, 2, 3].map((n) => Number(readFileSync(pathOf(family, n), 'utf8')))
 
-it('raises what is lower, and lowers nothing', () => {
+it('tells what is lower, raises it, and lowers nothing', () => {
   set('ipv4', [128, 512, 1024])
   set('ipv6', [8_193, 512, 1_000_000])
-  raiseNeighbourLimits(log, root)
+  const limits = neighbourLimits(log, root)
+  expect(limits.faults().slice(2)).toEqual([
+    { what: 'net.ipv4.neigh.default.gc_thresh3', wanted: '65536', found: '1024' },
+    { what: 'net.ipv6.neigh.default.gc_thresh2', wanted: '32768', found: '512' },
+  ])
+  limits.raise()
+  expect(limits.faults()).toEqual([])
   expect(read('ipv4')).toEqual([8_192, 32_768, 65_536])
   expect(read('ipv6')).toEqual([8_193, 32_768, 1_000_000])
   expect(warn).not.toHaveBeenCalled()
@@ -35,16 +41,19 @@ it('raises what is lower, and lowers nothing', () => {
 
 it('where there are none, as in a namespace, nothing happens', () => {
   set('ipv4', [128])
-  raiseNeighbourLimits(log, root)
+  neighbourLimits(log, root).raise()
   expect(Number(readFileSync(pathOf('ipv4', 1), 'utf8'))).toBe(8_192)
   expect(warn).not.toHaveBeenCalled()
 })
 
-it('tells which one cannot be raised, and goes on', () => {
+it('tells which one cannot be raised, once, and goes on', () => {
   set('ipv4', [128, 512, 1024])
   rmSync(pathOf('ipv4', 2))
   mkdirSync(pathOf('ipv4', 2))
-  raiseNeighbourLimits(log, root)
+  const limits = neighbourLimits(log, root)
+  limits.raise()
+  limits.raise()
+  expect(limits.faults()).toEqual([])
   expect(warn).toHaveBeenCalledOnce()
   expect(warn.mock.calls[0]?.[0]).toMatchObject({ path: pathOf('ipv4', 2), entries: 32_768 })
   expect(Number(readFileSync(pathOf('ipv4', 3), 'utf8'))).toBe(65_536)

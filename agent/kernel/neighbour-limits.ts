@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from '../../lib/log.ts'
+import type { Difference } from '../state/item.ts'
 
 /**
  * Entries (Linux: Documentation/networking/ip-sysctl.rst). Ours are permanent,
@@ -10,20 +11,52 @@ import type { Logger } from '../../lib/log.ts'
  */
 const limits = { gc_thresh1: 8_192, gc_thresh2: 32_768, gc_thresh3: 65_536 } as const
 
+export interface NeighbourLimits {
+  /** Those that are lower, unless they could not be raised before. */
+  faults(): Difference[]
+  /** Never lowers one. */
+  raise(): void
+}
+
 /**
- * Raises the limits of both IP families, never lowers one. Only the initial
- * network namespace has them; where they cannot be written it is logged, and
- * the agent works all the same.
+ * The limits of both IP families. Only the initial network namespace has them;
+ * where they cannot be written it is logged, and the agent works all the same.
  */
-export function raiseNeighbourLimits(log: Logger, root = '/proc/sys/net'): void {
-  for (const family of ['ipv4', 'ipv6'])
-    for (const [name, entries] of Object.entries(limits)) {
-      const path = join(root, family, 'neigh/default', name)
-      try {
-        if (Number(readFileSync(path, 'utf8')) < entries) writeFileSync(path, String(entries))
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
-        log.warn({ err: error, path, entries }, 'this limit of the neighbour table cannot be raised')
+export function neighbourLimits(log: Logger, root = '/proc/sys/net'): NeighbourLimits {
+  const refused = new Set<string>()
+
+  function refuse(error: unknown, path: string, entries: number): void {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    refused.add(path)
+    log.warn({ err: error, path, entries }, 'this limit of the neighbour table cannot be raised')
+  }
+
+  function lower() {
+    return ['ipv4', 'ipv6'].flatMap((family) =>
+      Object.entries(limits).flatMap(([name, entries]) => {
+        const path = join(root, family, 'neigh/default', name)
+        if (refused.has(path)) return []
+        try {
+          const found = readFileSync(path, 'utf8').trim()
+          return Number(found) < entries ? [{ path, what: `net.${family}.neigh.default.${name}`, entries, found }] : []
+        } catch (error) {
+          refuse(error, path, entries)
+          return []
+        }
+      }),
+    )
+  }
+
+  return {
+    faults: () => lower().map(({ what, entries, found }) => ({ what, wanted: String(entries), found })),
+    raise() {
+      for (const { path, entries } of lower()) {
+        try {
+          writeFileSync(path, String(entries))
+        } catch (error) {
+          refuse(error, path, entries)
+        }
       }
-    }
+    },
+  }
 }

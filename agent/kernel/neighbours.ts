@@ -5,15 +5,18 @@
  */
 import { type Ip, ipBytes } from '../../lib/ip.ts'
 import { type Mac, macBytes, parseMac } from '../../lib/mac.ts'
-import { type Attribute, bytes, readAttributes, readU32 } from './attributes.ts'
+import { type Attribute, type Attributes, bytes, readAttributes, readBe16, readU32 } from './attributes.ts'
 import { addressFamily, readIp, readMac } from './byte-addresses.ts'
 import type { NetlinkSocket, Task } from './netlink-socket.ts'
 import {
   AF_BRIDGE,
   AF_UNSPEC,
   NDA_DST,
+  NDA_IFINDEX,
   NDA_LLADDR,
   NDA_MASTER,
+  NDA_PORT,
+  NDA_VNI,
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_REPLACE,
@@ -32,17 +35,20 @@ export interface ForwardingEntry {
   readonly index: number
   readonly of: 'bridge' | 'device'
   readonly mac: Mac
-  /** Made by somebody, not learned, and not a device's own address. */
-  readonly isStatic: boolean
+  /** `static`: made by somebody; `permanent`: the address is the bridge's or the device's own; `dynamic`: learned. */
+  readonly state: 'static' | 'permanent' | 'dynamic'
   /** Where a VXLAN device sends it. */
   readonly destination: Ip | undefined
+  /** How a VXLAN device sends it there otherwise than all else: by another port, VNI or device. */
+  readonly detour: string
 }
 
 export interface NeighbourEntry {
   readonly index: number
   readonly address: Ip
   readonly mac: Mac
-  readonly isPermanent: boolean
+  /** Neither found out by the kernel: `permanent`, or `noarp`, which its garbage collection takes. */
+  readonly state: 'permanent' | 'noarp' | 'dynamic'
 }
 
 /** In a VXLAN device's FDB: where frames go that are for all, or for an unknown MAC. */
@@ -120,18 +126,17 @@ export function deleteNeighbour(index: number, address: Ip, device: string): Tas
 
 /** @throws OverlayError */
 export function dumpForwarding(socket: NetlinkSocket): ForwardingEntry[] {
-  return socket.dump(
-    { ...task(RTM_GETNEIGH, 0, header(AF_BRIDGE, 0, 0, 0), []), what: 'list the forwarding entries' },
-    decodeForwarding,
-  )
+  return socket.dump(allForwarding, decodeForwarding)
 }
 
 /** @throws OverlayError */
 export function dumpNeighbours(socket: NetlinkSocket): NeighbourEntry[] {
-  return socket.dump(
-    { ...task(RTM_GETNEIGH, 0, header(AF_UNSPEC, 0, 0, 0), []), what: 'list the neighbours' },
-    decodeNeighbour,
-  )
+  return socket.dump(allNeighbours, decodeNeighbour)
+}
+
+/** Both kinds, as they come. @throws OverlayError */
+export function eachEntry(socket: NetlinkSocket, take: (payload: Buffer) => void): void {
+  for (const all of [allForwarding, allNeighbours]) socket.dump(all, take)
 }
 
 export function decodeForwarding(payload: Buffer): ForwardingEntry | undefined {
@@ -143,20 +148,52 @@ export function decodeForwarding(payload: Buffer): ForwardingEntry | undefined {
     index: payload.readInt32LE(4),
     of: readU32(found.get(NDA_MASTER)) === undefined ? 'device' : 'bridge',
     mac,
-    isStatic: (payload.readUInt16LE(8) & NUD_NOARP) !== 0,
+    state: forwardingState(payload.readUInt16LE(8)),
     destination: readIp(found.get(NDA_DST)),
+    detour: detourOf(found),
   }
 }
 
+/** Undefined where the neighbour's MAC is not known. */
 export function decodeNeighbour(payload: Buffer): NeighbourEntry | undefined {
   if (payload.readUInt8(0) === AF_BRIDGE) return undefined
   const found = readAttributes(payload.subarray(12))
   const address = readIp(found.get(NDA_DST))
   const mac = readMac(found.get(NDA_LLADDR))
   if (!address || !mac) return undefined
-  const isPermanent = (payload.readUInt16LE(8) & NUD_PERMANENT) !== 0
-  return { index: payload.readInt32LE(4), address, mac, isPermanent }
+  return { index: payload.readInt32LE(4), address, mac, state: neighbourState(payload.readUInt16LE(8), mac) }
 }
+
+export function forwardingState(state: number): ForwardingEntry['state'] {
+  if (state & NUD_PERMANENT) return 'permanent'
+  return state & NUD_NOARP ? 'static' : 'dynamic'
+}
+
+/** Of multicast and broadcast addresses, the kernel itself makes entries with NUD_NOARP. */
+export function neighbourState(state: number, mac: Mac): NeighbourEntry['state'] {
+  if (state & NUD_PERMANENT) return 'permanent'
+  const isGroup = (macBytes(mac)[0] ?? 0) & 1
+  return state & NUD_NOARP && !isGroup ? 'noarp' : 'dynamic'
+}
+
+function detourOf(found: Attributes): string {
+  const [port, vni, device] = [
+    readBe16(found.get(NDA_PORT)),
+    readU32(found.get(NDA_VNI)),
+    readU32(found.get(NDA_IFINDEX)),
+  ]
+  return [
+    ...(port === undefined ? [] : [`port ${port}`]),
+    ...(vni === undefined ? [] : [`vni ${vni}`]),
+    ...(device === undefined ? [] : [`device ${device}`]),
+  ].join(' ')
+}
+
+const allForwarding: Task = {
+  ...task(RTM_GETNEIGH, 0, header(AF_BRIDGE, 0, 0, 0), []),
+  what: 'list the forwarding entries',
+}
+const allNeighbours: Task = { ...task(RTM_GETNEIGH, 0, header(AF_UNSPEC, 0, 0, 0), []), what: 'list the neighbours' }
 
 function hardware(mac: Mac): Attribute {
   return bytes(NDA_LLADDR, macBytes(mac))

@@ -59,7 +59,7 @@ test.each<[string, Request, string]>([
     {
       type: 16,
       flags: 0,
-      header: linkHeader(5, true),
+      header: linkHeader(5, { up: true }),
       attributes: linkAttributes({ mtu: 1450, alias: 'a' }),
     },
     '30000000 10000000 07000000 00000000' +
@@ -141,7 +141,7 @@ test('a link is read with its kind, its port and its IPv6 settings', () => {
   const devconf = Buffer.alloc(4 * 10)
   devconf.writeUInt32LE(1, 12)
   const payload = Buffer.concat([
-    linkHeader(5, true),
+    linkHeader(5, { up: true }),
     encodeAttributes([
       ...linkAttributes({ name: 'ovvx5', mac, mtu: 1450, alias: 'overlay/c/web', master: 4 }),
       nest(18, [text(1, 'vxlan'), nest(2, [u32(1, 77), be16(15, 4789)]), text(4, 'bridge'), nest(5, [u8(8, 0)])]),
@@ -174,11 +174,12 @@ test('forwarding entries and neighbours are told apart', () => {
     index: 5,
     of: 'device',
     mac,
-    isStatic: true,
+    state: 'static',
     destination: '2001:db8::1',
+    detour: '',
   })
   expect(decodeNeighbour(remote)).toBeUndefined()
   const neighbour = payloadOf(putNeighbour(5, parseIp('fd00::7'), mac, 'ovbr1'))
-  expect(decodeNeighbour(neighbour)).toEqual({ index: 5, address: 'fd00::7', mac, isPermanent: true })
+  expect(decodeNeighbour(neighbour)).toEqual({ index: 5, address: 'fd00::7', mac, state: 'permanent' })
   expect(decodeForwarding(neighbour)).toBeUndefined()
 })

@@ -15,6 +15,7 @@ import {
   type Message,
   type Request,
 } from './netlink-message.ts'
+import type { OwnWork } from './own-work.ts'
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from './rtnetlink.ts'
 import {
   AF_NETLINK,
@@ -24,6 +25,7 @@ import {
   SOCK_RAW,
   SystemError,
   send,
+  setSocketNumber,
   setSocketOption,
 } from './syscalls.ts'
 
@@ -54,19 +56,25 @@ export interface Task extends Request {
   readonly what: string
 }
 
+export interface SocketOptions {
+  /**
+   * The kernel takes filters in dumps, and so questions about another namespace, on
+   * such a socket only, where in turn the fields of a question that are none must be
+   * zero.
+   */
+  readonly strict?: boolean
+  readonly ownWork?: OwnWork | undefined
+}
+
 export class NetlinkSocket {
   readonly #descriptor: number
+  readonly #ownWork: OwnWork | undefined
   readonly #datagram = Buffer.allocUnsafe(datagramLength)
   #sequence = 0
 
-  /**
-   * Opens it in the calling thread's network namespace, where it stays. The
-   * kernel takes filters in dumps, and so questions about another namespace, on
-   * a `strict` one only, where in turn the fields of a question that are none
-   * must be zero.
-   * @throws OverlayError
-   */
-  constructor({ strict = false }: { readonly strict?: boolean } = {}) {
+  /** Opens it in the calling thread's network namespace, where it stays. @throws OverlayError */
+  constructor({ strict = false, ownWork }: SocketOptions = {}) {
+    this.#ownWork = ownWork
     this.#descriptor = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
     try {
       this.#configure(strict)
@@ -102,6 +110,16 @@ export class NetlinkSocket {
    * `send`. @returns the error of each, or undefined where it succeeded.
    */
   batch(tasks: readonly Task[]): (OverlayError | undefined)[] {
+    if (tasks.length === 0) return []
+    this.#ownWork?.begins()
+    try {
+      return this.#carryOut(tasks)
+    } finally {
+      this.#ownWork?.ended(tasks)
+    }
+  }
+
+  #carryOut(tasks: readonly Task[]): (OverlayError | undefined)[] {
     const first = this.#sequence + 1
     const last = first + tasks.length - 1
     this.#sequence = last
@@ -111,7 +129,6 @@ export class NetlinkSocket {
       return encodeMessage({ ...task, flags }, first + at)
     })
     const errors: (OverlayError | undefined)[] = tasks.map(() => undefined)
-    if (tasks.length === 0) return errors
     send(this.#descriptor, Buffer.concat(messages))
     for (;;) {
       for (const message of this.#receive()) {
@@ -227,12 +244,11 @@ export class NetlinkSocket {
   }
 
   #configure(strict: boolean): void {
-    const on = number(1)
-    setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_EXT_ACK, on)
-    setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_CAP_ACK, on)
-    if (strict) setSocketOption(this.#descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on)
-    setSocketOption(this.#descriptor, SOL_SOCKET, SO_RCVBUFFORCE, number(receiveBuffer))
-    setSocketOption(this.#descriptor, SOL_SOCKET, SO_SNDBUFFORCE, number(sendBuffer))
+    setSocketNumber(this.#descriptor, SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    setSocketNumber(this.#descriptor, SOL_NETLINK, NETLINK_CAP_ACK, 1)
+    if (strict) setSocketNumber(this.#descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+    setSocketNumber(this.#descriptor, SOL_SOCKET, SO_RCVBUFFORCE, receiveBuffer)
+    setSocketNumber(this.#descriptor, SOL_SOCKET, SO_SNDBUFFORCE, sendBuffer)
     const seconds = Buffer.alloc(16)
     seconds.writeBigInt64LE(BigInt(answerSeconds))
     setSocketOption(this.#descriptor, SOL_SOCKET, SO_RCVTIMEO, seconds)
@@ -241,10 +257,4 @@ export class NetlinkSocket {
 
 function tooFast({ what }: Task): OverlayError {
   return new OverlayError('unavailable', `cannot ${what}: it changes faster than it can be read`)
-}
-
-function number(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeInt32LE(value)
-  return bytes
 }

@@ -4,9 +4,9 @@
  * alive.
  */
 import { closeSync, constants, openSync, stat } from 'node:fs'
-import { OverlayError } from '../../lib/errors.ts'
+import { type ErrorCode, OverlayError } from '../../lib/errors.ts'
 import type { NetnsIdentity } from './kernel.ts'
-import { NetlinkSocket } from './netlink-socket.ts'
+import { NetlinkSocket, type SocketOptions } from './netlink-socket.ts'
 import { CLONE_NEWNET, SystemError, setns } from './syscalls.ts'
 
 /** A sandbox, for as long as one call takes. */
@@ -24,15 +24,15 @@ export interface Namespaces {
    * home again before that.
    * @throws OverlayError `not_found`, `invalid` (no network namespace, or the host's own)
    */
-  within<T>(path: string, body: (sandbox: OpenSandbox) => T): T
+  within<T>(path: string, body: (sandbox: OpenSandbox) => T, socket?: SocketOptions): T
   /** @throws as `within` does */
   identity(path: string): NetnsIdentity
   /** Closes what it holds of the host's namespace. */
   close(): void
 }
 
-/** Takes the calling thread's namespace as home. */
-export function openNamespaces(): Namespaces {
+/** Takes the calling thread's namespace as home. `defaults`: of the sockets that are opened in sandboxes. */
+export function openNamespaces(defaults: SocketOptions = {}): Namespaces {
   warmThreadPool()
   const home = openSync('/proc/thread-self/ns/net', constants.O_RDONLY)
   const homeSocket = new NetlinkSocket()
@@ -40,19 +40,19 @@ export function openNamespaces(): Namespaces {
   homeSocket.close()
 
   /** A socket of the namespace `descriptor`; the thread comes home whatever happens. */
-  function socketIn(descriptor: number): NetlinkSocket {
+  function socketIn(descriptor: number, options: SocketOptions): NetlinkSocket {
     setns(descriptor, CLONE_NEWNET)
     try {
-      return new NetlinkSocket()
+      return new NetlinkSocket({ ...defaults, ...options })
     } finally {
       setns(home, CLONE_NEWNET)
     }
   }
 
-  function within<T>(path: string, body: (sandbox: OpenSandbox) => T): T {
+  function within<T>(path: string, body: (sandbox: OpenSandbox) => T, options: SocketOptions = {}): T {
     const descriptor = openNamespace(path)
     try {
-      const socket = naming(path, () => socketIn(descriptor))
+      const socket = naming(path, () => socketIn(descriptor, options))
       try {
         const cookie = socket.netnsCookie()
         if (cookie === homeCookie)
@@ -81,6 +81,20 @@ export function warmThreadPool(): void {
   stat('/', () => undefined)
 }
 
+/**
+ * What open(2) says of what is at the path. All else (too many open files, a
+ * file system that does not answer) says nothing of it.
+ */
+const codes: ReadonlyMap<string, ErrorCode> = new Map([
+  ['EISDIR', 'invalid'],
+  ['ELOOP', 'invalid'],
+  ['ENAMETOOLONG', 'invalid'],
+  ['ENODEV', 'invalid'],
+  ['ENXIO', 'invalid'],
+  ['EACCES', 'permission_denied'],
+  ['EPERM', 'permission_denied'],
+])
+
 function openNamespace(path: string): number {
   try {
     // Should it be a pipe or a device, opening it must not wait.
@@ -91,7 +105,11 @@ function openNamespace(path: string): number {
       throw new OverlayError('not_found', `there is no network namespace ${path}: is the workload running?`, {
         cause: error,
       })
-    throw new OverlayError('invalid', `network namespace ${path} cannot be opened: ${message}`, { cause: error })
+    throw new OverlayError(
+      codes.get(code ?? '') ?? 'unavailable',
+      `network namespace ${path} cannot be opened: ${message}`,
+      { cause: error },
+    )
   }
 }
 

@@ -16,6 +16,7 @@ export interface NftChain {
 }
 
 export interface NftRule {
+  readonly chain: string
   readonly handle: number
   readonly comment?: string | undefined
   readonly expr: readonly NftObject[]
@@ -33,6 +34,7 @@ const chainSchema = z.object({
   hook: z.string().optional(),
 })
 const ruleSchema = z.object({
+  chain: z.string(),
   handle: z.number(),
   comment: z.string().optional(),
   expr: z.array(z.record(z.string(), z.unknown())).default([]),

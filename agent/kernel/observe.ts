@@ -1,18 +1,19 @@
 /** What the kernel holds of ours, as items. */
 
 import { takeTurns } from '../../lib/in-slices.ts'
-import { type Ip, parseIp } from '../../lib/ip.ts'
+import { cidrAt, familyOf, ipValue, parseIp } from '../../lib/ip.ts'
 import type { Mac } from '../../lib/mac.ts'
 import type { Vni } from '../../lib/vni.ts'
-import type { BridgeAddress, ObservedItem } from '../state/item.ts'
+import type { Difference, ObservedItem, SandboxPlace } from '../state/item.ts'
 import { dumpAddresses, type LinkAddress } from './addresses.ts'
 import type { Host } from './host.ts'
 import { insideOf, lookInside } from './insides.ts'
-import type { LinkAddresses } from './kernel.ts'
-import { isAsMade, isFlooding } from './link-settings.ts'
+import type { LinkAddresses, SandboxOf } from './kernel.ts'
+import { faultsOf, isFlooding } from './link-settings.ts'
 import { dumpLinks, type Link } from './links.ts'
 import { dumpForwarding, dumpNeighbours, type ForwardingEntry, floodMac } from './neighbours.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
+import { hasOnLinkRoute } from './routes.ts'
 import { vxlanOf } from './vxlan.ts'
 
 type Links = ReadonlyMap<number, Link>
@@ -24,12 +25,15 @@ const unset = parseIp('0.0.0.0')
  * is inside the sandboxes.
  * @throws OverlayError
  */
-export async function observeLinks(host: Host): Promise<ObservedItem[]> {
-  const { socket, owned } = host
+export async function observeLinks(host: Host, sandboxOf: SandboxOf = () => undefined): Promise<ObservedItem[]> {
+  const { socket, owned, prepared } = host
   const all = dumpLinks(socket)
-  const nameOf = new Map(all.map(({ index, name }) => [index, name]))
+  const byIndex = new Map(all.map((link) => [link.index, link]))
   const ours: Links = new Map(
-    all.filter((link) => owned.isOurs(link) || owned.isHalfMade(link)).map((link) => [link.index, link]),
+    all
+      // What is made ahead is work in progress, as long as the agent lives that began it.
+      .filter((link) => owned.isOurs(link) || (owned.isHalfMade(link) && prepared.get(link.name) !== link.index))
+      .map((link) => [link.index, link]),
   )
   if (ours.size === 0) return []
   // All of the host at one time, before others get a turn.
@@ -40,7 +44,7 @@ export async function observeLinks(host: Host): Promise<ObservedItem[]> {
   ]
   const turn = takeTurns()
   for (const link of ours.values()) {
-    items.push(...linkItem(host, link, nameOf.get(link.master) ?? ''))
+    items.push(...linkItem(host, link, byIndex.get(link.master), sandboxOf(link.name)))
     await turn()
   }
   return items
@@ -66,22 +70,23 @@ function isOn({ index }: Link, address: LinkAddress): boolean {
   return address.index === index && !address.linkLocal
 }
 
-function linkItem(host: Host, link: Link, bridge: string): ObservedItem[] {
+function linkItem(host: Host, link: Link, master: Link | undefined, place: SandboxPlace | undefined): ObservedItem[] {
   const { name, mtu, alias } = link
   const mac = link.mac ?? ('' as Mac)
-  const partial = alias !== '' && isAsMade(link) ? {} : ({ partial: true } as const)
+  const bridge = master?.name ?? ''
+  const faults = faultsIfAny(faultsOf(link, master))
   switch (link.kind) {
     case 'bridge':
-      return [{ kind: 'bridge', name, mac, mtu, alias, ...partial }]
+      return [{ kind: 'bridge', name, mac, mtu, alias, ...faults }]
     case 'vxlan': {
       const { vni, port, local = unset } = vxlanOf(link)
       const floods = isFlooding(link)
-      return [{ kind: 'vxlan', name, mac, mtu, alias, bridge, vni: vni as Vni, local, port, floods, ...partial }]
+      return [{ kind: 'vxlan', name, mac, mtu, alias, bridge, vni: vni as Vni, local, port, floods, ...faults }]
     }
     case 'veth': {
       // What was never finished is made anew whatever is in it.
-      const seen = alias === '' ? undefined : insideOf(host, link)
-      return [{ kind: 'veth', name, mac, mtu, alias, bridge, ...(seen && { inside: seen }), ...partial }]
+      const seen = alias === '' ? undefined : insideOf(host, link, place)
+      return [{ kind: 'veth', name, mac, mtu, alias, bridge, ...(seen && { inside: seen }), ...faults }]
     }
     default:
       return []
@@ -89,16 +94,25 @@ function linkItem(host: Host, link: Link, bridge: string): ObservedItem[] {
 }
 
 function observeAddresses(socket: NetlinkSocket, ours: Links): ObservedItem[] {
-  const found = new Map<string, BridgeAddress & { readonly partial?: true }>()
-  for (const { index, address, prefix, linkLocal } of dumpAddresses(socket)) {
-    const link = ours.get(index)
-    if (link?.kind !== 'bridge' || linkLocal) continue
-    const key = `${index} ${address}`
-    // Twice, with two prefix lengths: we were interrupted when it changed.
-    const partial = found.has(key) ? ({ partial: true } as const) : {}
-    found.set(key, { kind: 'address', dev: link.name, address, prefix, ...partial })
+  const found = new Map<string, LinkAddress[]>()
+  for (const one of dumpAddresses(socket)) {
+    if (ours.get(one.index)?.kind !== 'bridge' || one.linkLocal) continue
+    const key = `${one.index} ${one.address}`
+    found.set(key, [...(found.get(key) ?? []), one])
   }
-  return [...found.values()]
+  return Array.from(found.values(), (there) => bridgeAddress(socket, ours, there))
+}
+
+function bridgeAddress(socket: NetlinkSocket, ours: Links, there: readonly LinkAddress[]): ObservedItem {
+  const [{ index, address, prefix } = { index: 0, address: unset, prefix: 0 }] = there.slice(-1)
+  const faults: Difference[] = []
+  // Twice, with two prefix lengths: we were interrupted when it changed.
+  if (there.length > 1)
+    faults.push({ what: 'prefix', wanted: 'one', found: there.map((one) => one.prefix).join(' and ') })
+  const subnet = cidrAt(familyOf(address), ipValue(address), prefix).text
+  if (ours.get(index)?.up && !hasOnLinkRoute(socket, index, address, prefix))
+    faults.push({ what: 'route', wanted: subnet, found: '' })
+  return { kind: 'address', dev: ours.get(index)?.name ?? '', address, prefix, ...faultsIfAny(faults) }
 }
 
 function observeForwarding(socket: NetlinkSocket, ours: Links): ObservedItem[] {
@@ -106,26 +120,64 @@ function observeForwarding(socket: NetlinkSocket, ours: Links): ObservedItem[] {
   const ofDevices = new Map<string, ForwardingEntry>()
   const items: ObservedItem[] = []
   for (const entry of dumpForwarding(socket)) {
-    if (!entry.isStatic || !ours.has(entry.index)) continue
-    if (entry.of === 'bridge') ofBridges.set(`${entry.index} ${entry.mac}`, entry)
-    else if (entry.destination && entry.mac === floodMac)
-      items.push({ kind: 'flood-entry', dev: ours.get(entry.index)?.name ?? '', vtep: entry.destination })
-    else if (entry.destination) ofDevices.set(`${entry.index} ${entry.mac}`, entry)
+    const { index, mac, destination } = entry
+    const link = ours.get(index)
+    if (!link || link.kind === 'bridge') continue
+    if (entry.of === 'bridge') {
+      if (!isOwnAddress(entry, link, ours)) ofBridges.set(`${index} ${mac}`, entry)
+    } else if (destination && mac === floodMac) {
+      // One with a detour stands beside ours, and nothing that we put would take its place.
+      const faults = faultsIfAny(entryFaults(entry))
+      if (!entry.detour) items.push({ kind: 'flood-entry', dev: link.name, vtep: destination, ...faults })
+    } else if (destination) ofDevices.set(`${index} ${mac}`, entry)
   }
   // Without the device's half this is no remote entry yet.
-  for (const [key, { index, mac }] of ofBridges)
-    if (!ofDevices.has(key)) items.push({ kind: 'port-entry', dev: ours.get(index)?.name ?? '', mac })
-  for (const [key, { index, mac, destination }] of ofDevices) {
-    const partial = ofBridges.has(key) ? {} : ({ partial: true } as const)
-    const vtep: Ip = destination ?? unset
-    items.push({ kind: 'remote-entry', dev: ours.get(index)?.name ?? '', mac, vtep, ...partial })
+  for (const [key, entry] of ofBridges)
+    if (!ofDevices.has(key)) {
+      const { index, mac } = entry
+      items.push({ kind: 'port-entry', dev: nameOf(ours, index), mac, ...faultsIfAny(entryFaults(entry)) })
+    }
+  for (const [key, entry] of ofDevices) {
+    const { index, mac, destination = unset } = entry
+    const half = ofBridges.get(key)
+    const faults = [
+      ...entryFaults(entry),
+      ...(half ? entryFaults(half) : [{ what: 'entry of the bridge', wanted: 'static', found: '' }]),
+    ]
+    items.push({ kind: 'remote-entry', dev: nameOf(ours, index), mac, vtep: destination, ...faultsIfAny(faults) })
   }
   return items
 }
 
+/** Entries that the kernel makes: a port's own address, and its bridge's. */
+function isOwnAddress({ mac, state }: ForwardingEntry, port: Link, ours: Links): boolean {
+  return state === 'permanent' && (mac === port.mac || mac === ours.get(port.master)?.mac)
+}
+
+function entryFaults({ of, state, detour }: ForwardingEntry): Difference[] {
+  const what = of === 'bridge' ? 'entry of the bridge' : 'entry'
+  // To a VXLAN device the two are the same.
+  const isKept = state === 'static' || (state === 'permanent' && of === 'device')
+  return [
+    ...(isKept ? [] : [{ what, wanted: 'static', found: state }]),
+    ...(detour === '' ? [] : [{ what: 'by', wanted: '', found: detour }]),
+  ]
+}
+
+/** But for what the kernel found out for itself, which is the host's traffic. */
 function observeNeighbours(socket: NetlinkSocket, ours: Links): ObservedItem[] {
-  return dumpNeighbours(socket).flatMap(({ index, address, mac, isPermanent }): ObservedItem[] => {
+  return dumpNeighbours(socket).flatMap(({ index, address, mac, state }): ObservedItem[] => {
     const link = ours.get(index)
-    return link?.kind === 'bridge' && isPermanent ? [{ kind: 'neighbour', dev: link.name, address, mac }] : []
+    if (link?.kind !== 'bridge' || state === 'dynamic') return []
+    const faults = state === 'permanent' ? [] : [{ what: 'state', wanted: 'permanent', found: state }]
+    return [{ kind: 'neighbour', dev: link.name, address, mac, ...faultsIfAny(faults) }]
   })
+}
+
+function nameOf(links: Links, index: number): string {
+  return links.get(index)?.name ?? ''
+}
+
+export function faultsIfAny(faults: readonly Difference[]): { readonly faults?: readonly Difference[] } {
+  return faults.length > 0 ? { faults } : {}
 }

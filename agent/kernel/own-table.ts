@@ -6,19 +6,23 @@
  * gateway on each host. And not VXLAN: VTEPs take packets from everywhere, so that
  * it could put frames into any network.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Ip } from '../../lib/ip.ts'
-import { listTable, type NftChain, type NftObject, rulesIn } from './nft.ts'
+import type { Difference } from '../state/item.ts'
+import { listTable, type NftChain, type NftObject, type NftRule, rulesIn } from './nft.ts'
 
 export interface OwnTable {
-  /** The chains and their rules are as we make them. */
-  readonly isWhole: boolean
+  /** What of the table, its chains and their rules is not as we make it. */
+  readonly faults: readonly Difference[]
+  /** The rules as nft tells them, if they look as ours do from outside: so many, with our comments, in our chains. */
+  readonly likeOurs: string | undefined
   /** The bridges in the set. */
   readonly passes: readonly string[]
 }
 
 const family = 'inet'
-const table = 'overlay'
+export const table = 'overlay'
 const set = 'passes'
 /** Gateways that their bridge is without for a moment. */
 const absent = 'absent'
@@ -42,7 +46,9 @@ interface Rule {
 }
 
 /** By hook, which is the chain's name too. */
-function chainsFor(vxlanPort: number): readonly (readonly [hook: string, rules: readonly Rule[]])[] {
+type Chains = readonly (readonly [hook: string, rules: readonly Rule[]])[]
+
+function chainsFor(vxlanPort: number): Chains {
   const fromWorkload = match(incoming, anyBridge)
   return [
     [
@@ -93,18 +99,80 @@ export function isOwnChain(found: NftChain): boolean {
 export async function readOwnTable(vxlanPort: number): Promise<OwnTable | undefined> {
   const objects = await listTable(table)
   if (!objects) return undefined
-  const hooks = objects.flatMap((object) => chainSchema.safeParse(object).data?.chain ?? [])
-  const chains = chainsFor(vxlanPort)
-  const comments = rulesIn(objects).map(({ comment }) => comment)
+  const wanted = chainsFor(vxlanPort)
+  const rules = rulesIn(objects)
+  const [outer, inner] = [tableFaults(objects, wanted), ruleFaults(rules, wanted)]
+  const pairs = objects
+    .flatMap((object) => setSchema.safeParse(object).data?.set.elem ?? [])
+    .map(({ concat }) => concat)
   return {
-    isWhole:
-      chains.every(([wanted]) =>
-        hooks.some(({ name, hook, policy }) => name === wanted && hook === wanted && policy === 'accept'),
-      ) && comments.join() === chains.flatMap(([, rules]) => rules.map(({ comment }) => comment)).join(),
-    passes: objects
-      .flatMap((object) => setSchema.safeParse(object).data?.set.elem ?? [])
-      .map(({ concat }) => concat[0]),
+    faults: [
+      ...outer,
+      ...inner,
+      ...pairs.flatMap(([from, to]) =>
+        from === to ? [] : [{ what: `set ${set}`, wanted: '', found: `${from} . ${to}` }],
+      ),
+    ],
+    likeOurs:
+      outer.length === 0 && isLikeOurs(rules, wanted) ? JSON.stringify(rules.map(({ expr }) => expr)) : undefined,
+    passes: pairs.filter(([from, to]) => from === to).map(([from]) => from),
   }
+}
+
+/** A table that sleeps, chains that hang elsewhere, another policy, chains that are none of ours. */
+function tableFaults(objects: readonly NftObject[], wanted: Chains): Difference[] {
+  const flags = objects.flatMap((object) => tableSchema.safeParse(object).data?.table.flags ?? [])
+  const chains = objects.flatMap((object) => chainSchema.safeParse(object).data?.chain ?? [])
+  const there = new Map(chains.map(({ name, ...chain }) => [name, chain]))
+  const missing = wanted.flatMap(([hook]) => {
+    const { type, hook: on, prio, policy } = there.get(hook) ?? {}
+    return differs(
+      `chain ${hook}`,
+      chainText('filter', hook, 0, 'accept'),
+      on === undefined ? '' : chainText(type, on, prio, policy),
+    )
+  })
+  const surplus = chains.filter(({ name }) => !wanted.some(([hook]) => hook === name))
+  return [
+    ...flags.map((flag) => ({ what: 'flags', wanted: '', found: JSON.stringify(flag) })),
+    ...missing,
+    ...surplus.map(({ name }) => ({ what: 'chain', wanted: '', found: name })),
+  ]
+}
+
+function ruleFaults(rules: readonly NftRule[], wanted: Chains): Difference[] {
+  return wanted.flatMap(([hook, ours]) => {
+    const there = rules.filter(({ chain }) => chain === hook)
+    const same = (a: NftRule, b: Rule) => a.comment === b.comment && isDeepStrictEqual(a.expr, b.expr)
+    if (
+      there.length === ours.length &&
+      ours.every((rule, at) => there.some((one, place) => place === at && same(one, rule)))
+    )
+      return []
+    const missing = ours.filter((rule) => !there.some((one) => same(one, rule)))
+    const surplus = there.filter((one) => !ours.some((rule) => same(one, rule)))
+    const faults = [
+      ...missing.map(({ comment }) => ({ what: `rule of ${hook}`, wanted: comment, found: '' })),
+      ...surplus.map(({ expr }) => ({ what: `rule of ${hook}`, wanted: '', found: JSON.stringify(expr) })),
+    ]
+    return faults.length > 0 ? faults : [{ what: `rules of ${hook}`, wanted: 'in our order', found: 'in another' }]
+  })
+}
+
+function isLikeOurs(rules: readonly NftRule[], wanted: Chains): boolean {
+  const names = rules.map(({ chain, comment }) => [chain, comment])
+  return isDeepStrictEqual(
+    names,
+    wanted.flatMap(([hook, ours]) => ours.map(({ comment }) => [hook, comment])),
+  )
+}
+
+function chainText(type?: string, hook?: string, priority?: number, policy?: string): string {
+  return `${type} hook ${hook} priority ${priority} policy ${policy}`
+}
+
+function differs(what: string, wanted: string, found: string): Difference[] {
+  return wanted === found ? [] : [{ what, wanted, found }]
 }
 
 /** Makes the table anew, with these bridges, in one transaction. */
@@ -142,8 +210,15 @@ export function removePasses(bridges: readonly string[]): NftObject[] {
 }
 
 const chainSchema = z.object({
-  chain: z.object({ name: z.string(), hook: z.string().optional(), policy: z.string().optional() }),
+  chain: z.object({
+    name: z.string(),
+    type: z.string().optional(),
+    hook: z.string().optional(),
+    prio: z.number().optional(),
+    policy: z.string().optional(),
+  }),
 })
+const tableSchema = z.object({ table: z.object({ flags: z.unknown() }) })
 const setSchema = z.object({
   set: z.object({
     name: z.literal(set),

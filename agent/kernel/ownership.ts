@@ -7,6 +7,8 @@ export interface Ownership {
   isOurs(link: Link): boolean
   /** We were interrupted while we made it. */
   isHalfMade(link: Link): boolean
+  /** Whether we would call a link so. */
+  isOurName(name: string): boolean
   /** @throws OverlayError `already_exists` unless it is of that kind, and ours or half-made. */
   claim(link: Link, kind: string): void
 }
@@ -28,6 +30,7 @@ export function ownership(clusterUid: string): Ownership {
   return {
     isOurs,
     isHalfMade,
+    isOurName: (name) => Object.values(namesOf).some((pattern) => pattern.test(name)),
     claim(link, kind) {
       if (link.kind === kind && (isOurs(link) || isHalfMade(link))) return
       throw foreign(link)

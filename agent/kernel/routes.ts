@@ -1,21 +1,22 @@
 /** Routes (RTM_NEWROUTE, RTM_GETROUTE; linux/rtnetlink.h). */
-import { hasCode, OverlayError } from '../../lib/errors.ts'
-import { type Cidr, formatIp, type Ip, ipBytes } from '../../lib/ip.ts'
+import { hasCode } from '../../lib/errors.ts'
+import { type Cidr, cidrAt, familyOf, formatIp, type Ip, ipBytes, ipValue } from '../../lib/ip.ts'
 import { bytes, readAttributes, readU32, u32 } from './attributes.ts'
 import { addressFamily, readIp } from './byte-addresses.ts'
 import type { NetlinkSocket, Task } from './netlink-socket.ts'
 import {
+  NLM_F_APPEND,
   NLM_F_CREATE,
-  NLM_F_EXCL,
+  RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
   RTA_DST,
   RTA_EXPIRES,
-  RTA_GATEWAY,
   RTA_OIF,
   RTA_PREFSRC,
   RTA_PRIORITY,
+  RTA_TABLE,
   RTM_DELROUTE,
   RTM_F_FIB_MATCH,
   RTM_GETROUTE,
@@ -25,58 +26,58 @@ import {
   RTPROT_KERNEL,
   RTPROT_OVERLAY,
 } from './rtnetlink.ts'
+import { bitsOf } from './widest-routes.ts'
 
-/** How many default routes of one priority a sandbox may have. */
-const sharers = 64
-/** Ours come after every default route that somebody else put there: the kernel's own begin at 1024. */
-const firstMetric = 2048
-/** One more than the kernel gives to the subnets of addresses (IP6_RT_PRIO_ADDRCONF). */
-const besideTheKernels = 257
+/** What the kernel gives to the IPv6 subnets of addresses (IP6_RT_PRIO_ADDRCONF). */
+const kernelsMetric = 256
+const besideTheKernels = kernelsMetric + 1
 const standInSeconds = 10
 
+/** Puts back the route to the subnet of an address on the link. @throws OverlayError */
+export function restoreOnLinkRoute(socket: NetlinkSocket, index: number, address: Ip, prefix: number): void {
+  const [error] = socket.batch([onLinkRoute(index, address, prefix)])
+  if (error && error.code !== 'already_exists') throw error
+}
+
+/** As the kernel adds it with the address. */
+function onLinkRoute(index: number, address: Ip, prefix: number): Task {
+  const family = familyOf(address)
+  const { text, first } = cidrAt(family, ipValue(address), prefix)
+  const header = routeHeader(addressFamily(address), prefix, RTPROT_KERNEL)
+  if (family === 4) header.writeUInt8(RT_SCOPE_LINK, 6)
+  return {
+    type: RTM_NEWROUTE,
+    flags: NLM_F_CREATE | NLM_F_APPEND,
+    header,
+    attributes: [
+      bytes(RTA_DST, ipBytes(formatIp(family, first))),
+      u32(RTA_OIF, index),
+      family === 4 ? bytes(RTA_PREFSRC, ipBytes(address)) : u32(RTA_PRIORITY, kernelsMetric),
+    ],
+    what: `add the route to ${text}`,
+  }
+}
+
 /**
- * A default route by `gateway`, which the link must reach. The one of the highest
- * priority (-500 to 500) in the namespace is used, among equals the one that was
- * added first; when it goes with its link the next takes over.
+ * Whether the main table has a route to the subnet of that address on the link; it
+ * may be for a part of it. Where rules lead elsewhere before, it cannot be told.
  * @throws OverlayError
  */
-export function addDefaultRoute(socket: NetlinkSocket, index: number, gateway: Ip, priority: number): void {
-  for (const metric of freeMetrics(socket, gateway, priority)) {
-    try {
-      socket.request({
-        type: RTM_NEWROUTE,
-        flags: NLM_F_CREATE | NLM_F_EXCL,
-        header: routeHeader(addressFamily(gateway), 0, RTPROT_OVERLAY),
-        attributes: [bytes(RTA_GATEWAY, ipBytes(gateway)), u32(RTA_OIF, index), u32(RTA_PRIORITY, metric)],
-        what: `add the default route by ${gateway}`,
-      })
-      return
-    } catch (error) {
-      if (!hasCode(error, 'already_exists')) throw error
-    }
+export function hasOnLinkRoute(socket: NetlinkSocket, index: number, address: Ip, prefix: number): boolean {
+  const family = familyOf(address)
+  const own = ipValue(address)
+  if (prefix >= bitsOf[family]) return true
+  const { first } = cidrAt(family, own, prefix)
+  // Neither the address, nor the subnet's own, which may be one of the host's too.
+  const other = [1n, 2n, 0n].map((step) => first + step).find((value) => value !== own)
+  try {
+    const answer = findRoute(socket, formatIp(family, other ?? first), { flags: RTM_F_FIB_MATCH, index })
+    const table = readU32(readAttributes(answer.subarray(12)).get(RTA_TABLE))
+    return table !== RT_TABLE_MAIN || answer.readUInt8(1) >= prefix
+  } catch (error) {
+    if (isUnreachable(error)) return false
+    throw error
   }
-  throw new OverlayError(
-    'exhausted',
-    `cannot add the default route by ${gateway}: the sandbox has ${sharers} of priority ${priority} already: give another --gw-priority`,
-  )
-}
-
-/** After all that are there, so that the first one stays the first; only then what became free among them. */
-function freeMetrics(socket: NetlinkSocket, gateway: Ip, priority: number): readonly number[] {
-  const base = firstMetric + (500 - priority) * sharers
-  const all = Array.from({ length: sharers }, (_, at) => base + at)
-  const last = Math.max(...defaultMetrics(socket, gateway).filter((metric) => all.includes(metric)))
-  return [...all.filter((metric) => metric > last), ...all.filter((metric) => metric < last)]
-}
-
-/** Of the default routes of a gateway's family. */
-function defaultMetrics(socket: NetlinkSocket, gateway: Ip): number[] {
-  const header = routeHeader(addressFamily(gateway), 0, 0)
-  const task = { type: RTM_GETROUTE, flags: 0, header, attributes: [], what: 'list the routes' }
-  return socket.dump(task, (payload) => {
-    const isDefault = payload.readUInt8(1) === 0 && payload.readUInt8(7) === RTN_UNICAST
-    return isDefault ? readU32(readAttributes(payload.subarray(12)).get(RTA_PRIORITY)) : undefined
-  })
 }
 
 /**
@@ -106,34 +107,35 @@ export function standInRoute(
 
 /** Whether the namespace itself has the address, by a route of the kernel's own. @throws OverlayError */
 export function isReceived(socket: NetlinkSocket, address: Ip): boolean {
-  const to = ipBytes(address)
-  const header = routeHeader(addressFamily(address), to.length * 8, 0)
-  header.writeUInt32LE(RTM_F_FIB_MATCH, 8)
-  const task = { type: RTM_GETROUTE, flags: 0, header, attributes: [bytes(RTA_DST, to)] }
-  const answer = socket.get({ ...task, what: `find the route to ${address}` })
+  const answer = findRoute(socket, address, { flags: RTM_F_FIB_MATCH })
   return answer.readUInt8(5) === RTPROT_KERNEL && answer.readUInt8(7) === RTN_LOCAL
 }
 
 /** The source address that the kernel would use towards `destination`, if it has a route. */
 export function sourceTowards(socket: NetlinkSocket, destination: Ip): Ip | undefined {
-  const address = ipBytes(destination)
   try {
-    const answer = socket.get({
-      type: RTM_GETROUTE,
-      flags: 0,
-      header: routeHeader(addressFamily(destination), address.length * 8, 0),
-      attributes: [bytes(RTA_DST, address)],
-      what: `find the route to ${destination}`,
-    })
-    return readIp(readAttributes(answer.subarray(12)).get(RTA_PREFSRC))
+    return readIp(readAttributes(findRoute(socket, destination).subarray(12)).get(RTA_PREFSRC))
   } catch (error) {
-    if (hasCode(error, 'failed_precondition') || hasCode(error, 'not_found')) return undefined
+    if (isUnreachable(error)) return undefined
     throw error
   }
 }
 
+/** `index`: by that link. @throws OverlayError, see `isUnreachable` */
+function findRoute(socket: NetlinkSocket, to: Ip, { flags = 0, index = 0 } = {}): Buffer {
+  const address = ipBytes(to)
+  const header = routeHeader(addressFamily(to), address.length * 8, 0)
+  header.writeUInt32LE(flags, 8)
+  const attributes = [bytes(RTA_DST, address), ...(index === 0 ? [] : [u32(RTA_OIF, index)])]
+  return socket.get({ type: RTM_GETROUTE, flags: 0, header, attributes, what: `find the route to ${to}` })
+}
+
+function isUnreachable(error: unknown): boolean {
+  return hasCode(error, 'failed_precondition') || hasCode(error, 'not_found')
+}
+
 /** struct rtmsg */
-function routeHeader(family: number, destinationBits: number, protocol: number, isLocal = false): Buffer {
+export function routeHeader(family: number, destinationBits: number, protocol: number, isLocal = false): Buffer {
   const header = Buffer.alloc(12)
   header.writeUInt8(family, 0)
   header.writeUInt8(destinationBits, 1)

@@ -31,6 +31,14 @@ export const RTM_NEWNEIGH = 28
 export const RTM_DELNEIGH = 29
 export const RTM_GETNEIGH = 30
 
+/** Groups of notifications (RTNLGRP_…). */
+export const RTNLGRP_LINK = 1
+export const RTNLGRP_NEIGH = 3
+export const RTNLGRP_IPV4_IFADDR = 5
+export const RTNLGRP_IPV4_ROUTE = 7
+export const RTNLGRP_IPV6_IFADDR = 9
+export const RTNLGRP_IPV6_ROUTE = 11
+
 export const AF_UNSPEC = 0
 export const AF_INET = 2
 export const AF_BRIDGE = 7
@@ -38,6 +46,8 @@ export const AF_INET6 = 10
 
 export const IFF_UP = 0x1
 export const IFF_LOOPBACK = 0x8
+export const IFF_NOARP = 0x80
+export const IFF_LOWER_UP = 0x10000
 
 export const IFLA_ADDRESS = 1
 export const IFLA_IFNAME = 3
@@ -66,25 +76,41 @@ export const IPV4_DEVCONF_PROMOTE_SECONDARIES = 20
 export const IFLA_INET6_CONF = 2
 export const IFLA_INET6_ADDR_GEN_MODE = 8
 export const IN6_ADDR_GEN_MODE_NONE = 1
-/** Place in IFLA_INET6_CONF's array of 32-bit numbers (ipv6.h). */
+/** Places in IFLA_INET6_CONF's array of 32-bit numbers (ipv6.h). */
 export const DEVCONF_ACCEPT_RA = 3
+export const DEVCONF_DISABLE_IPV6 = 26
 
 export const IFLA_BR_FORWARD_DELAY = 1
 export const IFLA_BR_STP_STATE = 5
+export const IFLA_BR_VLAN_FILTERING = 7
+export const IFLA_BR_GROUP_FWD_MASK = 9
 export const IFLA_BR_MCAST_SNOOPING = 23
 
+export const IFLA_BRPORT_STATE = 1
+export const IFLA_BRPORT_MODE = 4
 export const IFLA_BRPORT_LEARNING = 8
 export const IFLA_BRPORT_UNICAST_FLOOD = 9
+export const IFLA_BRPORT_PROXYARP = 10
+export const IFLA_BRPORT_PROXYARP_WIFI = 12
 export const IFLA_BRPORT_MCAST_FLOOD = 27
+export const IFLA_BRPORT_MCAST_TO_UCAST = 28
 export const IFLA_BRPORT_BCAST_FLOOD = 30
 export const IFLA_BRPORT_NEIGH_SUPPRESS = 32
 export const IFLA_BRPORT_ISOLATED = 33
+export const IFLA_BRPORT_LOCKED = 39
+export const BR_STATE_FORWARDING = 3
 
 export const IFLA_VXLAN_ID = 1
+export const IFLA_VXLAN_GROUP = 2
+export const IFLA_VXLAN_LINK = 3
 export const IFLA_VXLAN_LOCAL = 4
+export const IFLA_VXLAN_TTL = 5
+export const IFLA_VXLAN_TOS = 6
 export const IFLA_VXLAN_LEARNING = 7
 export const IFLA_VXLAN_PORT = 15
+export const IFLA_VXLAN_GROUP6 = 16
 export const IFLA_VXLAN_LOCAL6 = 17
+export const IFLA_VXLAN_DF = 29
 
 export const VETH_INFO_PEER = 1
 
@@ -98,6 +124,9 @@ export const IFA_F_NOPREFIXROUTE = 0x200
 
 export const NDA_DST = 1
 export const NDA_LLADDR = 2
+export const NDA_PORT = 6
+export const NDA_VNI = 7
+export const NDA_IFINDEX = 8
 export const NDA_MASTER = 9
 export const NTF_SELF = 0x02
 export const NTF_MASTER = 0x04

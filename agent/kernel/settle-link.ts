@@ -3,8 +3,7 @@ import { OverlayError } from '../../lib/errors.ts'
 import { familyOf } from '../../lib/ip.ts'
 import type { Mac } from '../../lib/mac.ts'
 import { deleteAddress, dumpAddresses } from './addresses.ts'
-import type { Attribute } from './attributes.ts'
-import { differing, makesAddresses } from './link-settings.ts'
+import { differing, forwarding, isHeldBack, makesAddresses, type Setting } from './link-settings.ts'
 import {
   changeBridgePort,
   changeLink,
@@ -24,9 +23,9 @@ export interface Wanted {
   /** Index of the bridge; absent for a bridge. */
   readonly master?: number
   /** Attributes of the kind. */
-  readonly info?: readonly Attribute[]
+  readonly info?: readonly Setting[]
   /** Attributes as a port of the bridge. */
-  readonly port?: readonly Attribute[]
+  readonly port?: readonly Setting[]
 }
 
 /** All but the alias. A link goes up when all else is set, so that nothing leaks before. @throws OverlayError */
@@ -37,12 +36,14 @@ export function settleLink(socket: NetlinkSocket, found: Link, wanted: Wanted): 
   const basics: LinkSettings = {
     ...(mac === link.mac ? {} : { mac }),
     ...(moves ? { master } : {}),
+    ...(link.arp ? {} : { arp: true as const }),
   }
   if (Object.keys(basics).length > 0) changeLink(socket, link, basics)
   // One by one, in their order: what may be set can depend on what was set before.
   for (const change of differing(link.info, info)) changeLinkInfo(socket, link, [change])
   const portChanges = moves ? port : differing(link.port, port)
   if (portChanges.length > 0) changeBridgePort(socket, link, portChanges)
+  if (!moves && isHeldBack(link)) changeBridgePort(socket, link, [forwarding])
   if (makesAddresses(link)) quieten(socket, link)
   if (!link.up) changeLink(socket, link, { up: true })
 }

@@ -4,9 +4,9 @@ import { closeSync, openSync } from 'node:fs'
 import { execa } from 'execa'
 import { createLogger } from '../../lib/log.ts'
 import { pause } from '../../lib/retry.ts'
-import type { AnyItem, Item, ObservedItem } from '../state/item.ts'
+import type { AnyItem, Difference, Item, ObservedItem } from '../state/item.ts'
 import type { Kernel, OperationResult } from './kernel.ts'
-import { createLinuxKernel } from './linux.ts'
+import { createLinuxKernel, type LinuxKernelOptions } from './linux.ts'
 import { CLONE_NEWNET, setns } from './syscalls.ts'
 
 export const clusterUid = 'c0ffee'
@@ -31,6 +31,9 @@ export class TestHosts {
   readonly #home = openSync('/proc/thread-self/ns/net', 'r')
   readonly #namespaces: string[] = []
   readonly #kernels: Kernel[] = []
+  readonly #closed = new AbortController()
+  /** Aborts when they are closed. */
+  readonly signal = this.#closed.signal
 
   async namespace(): Promise<TestNamespace> {
     const name = `ovt-${randomBytes(5).toString('hex')}`
@@ -39,11 +42,13 @@ export class TestHosts {
     return { name, path: `/run/netns/${name}` }
   }
 
-  async host(): Promise<TestHost> {
+  async host(options: Pick<LinuxKernelOptions, 'sysctls'> = {}): Promise<TestHost> {
     const namespace = await this.namespace()
     await execa('ip', ['-n', namespace.name, 'link', 'set', 'lo', 'up'])
     const within = <T>(body: () => Promise<T>) => this.#within(namespace.path, body)
-    const kernel = await within(async () => createLinuxKernel({ clusterUid, log: createLogger('spec', 'silent') }))
+    const kernel = await within(async () =>
+      createLinuxKernel({ clusterUid, changesInterval: 20, log: createLogger('spec', 'silent'), ...options }),
+    )
     this.#kernels.push(kernel)
     const apply = (what: 'put' | 'delete', items: readonly Item[]) =>
       within(() => kernel.apply(items.map((item) => ({ do: what, item }))))
@@ -63,6 +68,7 @@ export class TestHosts {
   }
 
   async close(): Promise<void> {
+    this.#closed.abort()
     for (const kernel of this.#kernels) kernel.close()
     for (const name of this.#namespaces) await execa('ip', ['netns', 'del', name], { reject: false })
     closeSync(this.#home)
@@ -106,10 +112,16 @@ export function stateText(items: readonly ObservedItem[]): string {
   return items.map(itemText).toSorted().join('\n')
 }
 
+/** For example `learning 1 not 0`. */
+export function faultText({ what, wanted, found }: Difference): string {
+  return [what, found, ...(wanted ? ['not', wanted] : [])].filter(Boolean).join(' ')
+}
+
 /** Of what is inside a sandbox, what can be seen from outside. */
 export function itemText(item: AnyItem): string {
-  const fields = Object.entries(item).filter(([field]) => field !== 'kind' && field !== 'inside')
-  const text = [item.kind, ...fields.map(([field, value]) => `${field}=${String(value)}`)].join(' ')
+  const fields = Object.entries(item).filter(([field]) => !['kind', 'inside', 'faults'].includes(field))
+  const faults = 'faults' in item && item.faults ? [`faults=${item.faults.map(faultText).join(', ')}`] : []
+  const text = [item.kind, ...fields.map(([field, value]) => `${field}=${String(value)}`), ...faults].join(' ')
   if (item.kind !== 'veth' || !item.inside) return text
   const mtu = 'mtu' in item.inside ? item.inside.mtu : item.mtu
   return `${text} inside=${[mtu, ...item.inside.addresses].join(',')}`

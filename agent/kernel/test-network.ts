@@ -3,7 +3,7 @@ import { familyOf, type Ip, parseIp } from '../../lib/ip.ts'
 import { macOf } from '../../lib/mac.ts'
 import { parseVni } from '../../lib/vni.ts'
 import { aliasOf, bridgeName, vethName, vxlanName } from '../state/device-names.ts'
-import type { Bridge, Item, Neighbour, PortEntry, RemoteEntry, Veth, Vxlan } from '../state/item.ts'
+import type { Bridge, FloodEntry, Item, Neighbour, PortEntry, RemoteEntry, Veth, Vxlan } from '../state/item.ts'
 import { clusterUid } from './test-host.ts'
 
 export interface TestNetwork {
@@ -14,6 +14,7 @@ export interface TestNetwork {
   /** Of the endpoint with that number, in that sandbox. */
   local(number: number, netns: string, cookie: string): { readonly veth: Veth; readonly entry: PortEntry }
   remote(number: number, vtep: string): readonly (RemoteEntry | Neighbour)[]
+  flood(vtep: string): FloodEntry
 }
 
 export const mtu = 1450
@@ -72,6 +73,7 @@ export function testNetwork(name: string, number: number, local: string): TestNe
       }
       return { veth, entry: { kind: 'port-entry', dev: veth.name, mac } }
     },
+    flood: (vtep) => ({ kind: 'flood-entry', dev: vxlan.name, vtep: parseIp(vtep) }),
     remote: (endpoint, vtep) => [
       { kind: 'remote-entry', dev: vxlan.name, mac: macOfEndpoint(endpoint), vtep: parseIp(vtep) },
       ...addresses(endpoint).map((address): Neighbour => {

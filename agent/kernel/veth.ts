@@ -4,29 +4,17 @@
  * alias means that the plugging is complete.
  */
 import { hasCode, OverlayError } from '../../lib/errors.ts'
-import { parseIp } from '../../lib/ip.ts'
-import { isSameInside, type SandboxInterface, type Veth } from '../state/item.ts'
-import { dumpAddresses, putAddress } from './addresses.ts'
+import { insideDifferences } from '../state/differences.ts'
+import type { SandboxInterface, Veth } from '../state/item.ts'
 import { type Attribute, bytes, encodeAttributes, u32 } from './attributes.ts'
 import type { Host } from './host.ts'
 import { insideOf } from './insides.ts'
-import { makesAddresses, vethPort } from './link-settings.ts'
-import {
-  changeLink,
-  createLink,
-  findLink,
-  findLinkByIndex,
-  type Link,
-  linkAttributes,
-  linkHeader,
-  removeLink,
-} from './links.ts'
-import type { NetlinkSocket } from './netlink-socket.ts'
+import { vethPort } from './link-settings.ts'
+import { createLink, findLink, type Link, linkAttributes, linkHeader, removeLink } from './links.ts'
 import type { OpenSandbox } from './netns.ts'
-import { addDefaultRoute } from './routes.ts'
 import { IFLA_NET_NS_FD, VETH_INFO_PEER } from './rtnetlink.ts'
-import { type AddressWish, settleAddress } from './settle-address.ts'
-import { bridgeIndex, markLink, quieten, settleLink, settleMtu } from './settle-link.ts'
+import { settleInside, setUpInside } from './settle-inside.ts'
+import { bridgeIndex, markLink, settleLink } from './settle-link.ts'
 
 /**
  * Plugs the endpoint in; when its interface is there, brings in line what is on
@@ -47,7 +35,8 @@ export function putVeth(host: Host, item: Veth): boolean {
     // The sandbox must not send what the host's end does not take.
     if (grows) settleOutside()
     try {
-      if (!isSameInside(insideOf(host, found), item)) settleInside(host, found, item)
+      if (insideDifferences(insideOf(host, found, item.inside), item).length > 0)
+        withinSandbox(host, item.inside, ({ socket: inside }) => settleInside(inside, found, item))
     } finally {
       if (!grows) settleOutside()
     }
@@ -115,53 +104,6 @@ function makePair({ socket }: Host, sandbox: OpenSandbox, item: Veth, master: nu
 function peerInfo({ ifname, mac }: SandboxInterface, mtu: number, descriptor: number): Attribute {
   const attributes = [...linkAttributes({ name: ifname, mac, mtu }), u32(IFLA_NET_NS_FD, descriptor)]
   return bytes(VETH_INFO_PEER, Buffer.concat([linkHeader(0), encodeAttributes(attributes)]))
-}
-
-function setUpInside(socket: NetlinkSocket, { inside, mtu }: Veth): void {
-  const { ifname, netns, gateways, gwPriority } = inside
-  const found = findLink(socket, ifname)
-  if (!found) throw new OverlayError('not_found', `interface ${ifname} is gone from ${netns}`)
-  const link = settleMtu(socket, found, mtu)
-  const loopback = findLink(socket, 'lo')
-  if (loopback && !loopback.up) changeLink(socket, loopback, { up: true })
-  if (mustBeQuiet(link, inside)) quieten(socket, link)
-  changeLink(socket, link, { up: true })
-  for (const { address, prefix, device } of addressesOf(inside))
-    socket.request(putAddress(link.index, address, prefix, device))
-  for (const gateway of gateways) addDefaultRoute(socket, link.index, gateway, gwPriority)
-}
-
-/**
- * On a network without IPv6 a link-local address would reach nobody on other
- * hosts, and each new sandbox would send its multicast announcements to all the
- * others on this one.
- */
-function mustBeQuiet(link: Link, { addresses }: SandboxInterface): boolean {
-  return makesAddresses(link) && !addresses.some((address) => address.includes(':'))
-}
-
-/**
- * The MTU and our addresses are ours to keep after the start, and nothing that a
- * workload added.
- */
-function settleInside(host: Host, link: Link, { inside, mtu }: Veth): void {
-  withinSandbox(host, inside, ({ socket }) => {
-    const found = findLinkByIndex(socket, link.peer)
-    // A workload may have moved it to a namespace of its own.
-    if (found?.kind !== 'veth' || found.peer !== link.index) return
-    const end = settleMtu(socket, found, mtu)
-    // It had no room for IPv6 when it was set up.
-    if (found.addrGenMode === undefined && mustBeQuiet(end, inside)) quieten(socket, end)
-    const present = dumpAddresses(socket)
-    for (const wish of addressesOf(inside)) settleAddress(socket, end, present, wish)
-  })
-}
-
-function addressesOf({ ifname, netns, addresses }: SandboxInterface): AddressWish[] {
-  return addresses.map((text) => {
-    const [address = '', prefix] = text.split('/')
-    return { address: parseIp(address), prefix: Number(prefix), device: `${ifname} in ${netns}` }
-  })
 }
 
 /** @throws OverlayError `not_found` when another namespace, or something else, or nothing is at the path. */

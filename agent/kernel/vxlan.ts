@@ -5,7 +5,7 @@ import type { Vxlan } from '../state/item.ts'
 import { type Attribute, be16, bytes, readBe16, readU32, u32 } from './attributes.ts'
 import { readIp } from './byte-addresses.ts'
 import type { Host } from './host.ts'
-import { differing, vxlanInfo, vxlanPort } from './link-settings.ts'
+import { differing, vxlanInfo, vxlanPort, vxlanSettings } from './link-settings.ts'
 import { changeLinkInfo, createLink, dumpLinks, findLink, type Link, removeLink } from './links.ts'
 import { IFLA_VXLAN_ID, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_PORT } from './rtnetlink.ts'
 import { bridgeIndex, markLink, settleLink } from './settle-link.ts'
@@ -47,7 +47,7 @@ export function putVxlan(host: Host, item: Vxlan): boolean {
 function adapt({ socket, log }: Host, link: Link, { vni, port, local }: Vxlan): boolean {
   const is = vxlanOf(link)
   if (is.vni !== vni || is.port !== port) return false
-  const changes = [...(is.local === local ? [] : [localAttribute(local)]), ...differing(link.info, vxlanInfo)]
+  const changes = [...(is.local === local ? [] : [localAttribute(local)]), ...differing(link.info, vxlanSettings)]
   if (changes.length === 0) return true
   try {
     changeLinkInfo(socket, link, changes)
@@ -69,9 +69,11 @@ function create({ socket }: Host, item: Vxlan, master: number): Link {
     const other = dumpLinks(socket).find((link) => {
       return link.kind === 'vxlan' && vxlanOf(link).vni === vni && vxlanOf(link).port === port
     })
+    // A device keeps its VNI when it is moved to another namespace, as Docker's are.
+    const whose = other ? `link ${other.name}` : 'a link that was moved to another network namespace'
     throw new OverlayError(
       'already_exists',
-      `cannot create vxlan ${name}: link ${other?.name ?? '?'} uses VNI ${vni} on UDP port ${port} already: remove it`,
+      `cannot create vxlan ${name}: ${whose} uses VNI ${vni} on UDP port ${port} already: remove it`,
       { cause: error },
     )
   }

@@ -46,7 +46,7 @@ test('an MTU that leaves no room for IPv6 will do, and with a larger one the ker
     expect(await answers(sandbox, '10.0.9.1')).toBe(true)
     const state = await host.state()
     expect(state).toContain(`inside=${mtu},10.0.9.2/24`)
-    expect(state).not.toContain('partial')
+    expect(state).not.toContain('faults')
     for (const [where, device] of [
       [host, bridge.name],
       [sandbox, 'eth0'],

@@ -46,10 +46,13 @@ export interface Veth {
   readonly inside: SandboxInterface
 }
 
-export interface SandboxInterface {
-  /** Where to find the namespace, and the cookie that tells whether it is the one. */
+/** Where to find a sandbox's namespace, and the cookie that tells whether it is the one. */
+export interface SandboxPlace {
   readonly netns: string
   readonly cookie: string
+}
+
+export interface SandboxInterface extends SandboxPlace {
   readonly ifname: string
   readonly mac: Mac
   /** ADDRESS/PREFIX. */
@@ -98,7 +101,11 @@ export interface Neighbour {
   readonly mac: Mac
 }
 
-/** Our own nftables table: what leaves or enters a bridge of ours, or reaches the host beside the gateway, is dropped. */
+/**
+ * What all networks of a host need. Our own nftables table: what leaves or enters a
+ * bridge of ours, or reaches the host beside the gateway, is dropped. And room
+ * in the kernel's neighbour tables.
+ */
 export interface Isolation {
   readonly kind: 'isolation'
 }
@@ -137,18 +144,43 @@ export interface ObservedVeth {
 }
 
 export interface ObservedInterface {
+  readonly up: boolean
+  readonly mac: string
   readonly mtu: number
   /** ADDRESS/PREFIX, without link-local ones. */
   readonly addresses: readonly string[]
+  /** Absent where they could not be looked at. */
+  readonly routes?: InsideRoutes
+}
+
+/** Routes of a sandbox through our interface. */
+export interface InsideRoutes {
+  /** Destinations that it reaches without a gateway, ADDRESS/PREFIX. */
+  readonly onLink: readonly string[]
+  /** Default routes that are ours. */
+  readonly defaults: readonly DefaultRoute[]
+}
+
+export interface DefaultRoute {
+  readonly gateway: Ip
+  readonly metric: number
+  /** See SandboxInterface; absent when its metric stands for none. */
+  readonly gwPriority?: number
+}
+
+/** One thing about an object that is not as it should be, in words for people: `mtu`, `1450`, `1400`. */
+export interface Difference {
+  readonly what: string
+  readonly wanted: string
+  readonly found: string
 }
 
 /**
- * An object as it was found. `partial`: it is ours, but not whole (half of its
- * entries are missing, or a setting that no field tells is not as we make it): a
- * put makes it whole, a delete removes what is there. A link that was never
- * finished has an empty alias too.
+ * An object as it was found. `faults`: it is ours, but a part of it is missing, or
+ * is not as we make it, that no field tells: a put makes it whole, a delete removes
+ * what is there. Never empty. A link that was never finished has an empty alias too.
  */
-export type ObservedItem = (Exclude<Item, Veth> | ObservedVeth) & { readonly partial?: true }
+export type ObservedItem = (Exclude<Item, Veth> | ObservedVeth) & { readonly faults?: readonly Difference[] }
 
 export type AnyItem = Item | ObservedItem
 
@@ -191,19 +223,4 @@ export function carrierOf(item: AnyItem): string | undefined {
     case 'bridge-pass':
       return undefined
   }
-}
-
-/**
- * Whether a veth's other end is as it is to be kept: the MTU, and our own
- * addresses, each with its prefix length alone. What else a workload has there is
- * its own. A sandbox that could not be looked into does not differ.
- */
-export function isSameInside(actual: ObservedInterface | SandboxInterface | undefined, { mtu, inside }: Veth): boolean {
-  if (!actual) return true
-  if ('mtu' in actual && actual.mtu !== mtu) return false
-  const address = (text: string) => text.split('/')[0]
-  return inside.addresses.every((wanted) => {
-    const there = actual.addresses.filter((one) => address(one) === address(wanted))
-    return there.length === 1 && there[0] === wanted
-  })
 }

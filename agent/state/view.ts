@@ -12,6 +12,11 @@ export interface Self {
   /** MTU of the interface that has the VTEP address, in bytes. */
   readonly underlayMtu: number
   readonly vxlanPort: number
+  /**
+   * Create revision of the node's record; undefined while it is evicted. Endpoints
+   * that are older were lost with the record before.
+   */
+  readonly generation: number | undefined
 }
 
 export interface SubnetView {
@@ -81,4 +86,6 @@ export interface PlanView {
   hasAnyNetwork(): boolean
   /** An own endpoint whose claim or release is not settled: to be ignored. */
   hasOpenIntent(endpointId: string): boolean
+  /** An own endpoint whose sandbox is gone: it keeps its addresses for a while, and has no interface. */
+  isVanished(endpointId: string): boolean
 }
