@@ -1,130 +1,79 @@
 /** One agent's life: trust the store, enter the cluster, get in sync, then keep the kernel as planned. */
 import { OverlayError } from '../lib/errors.ts'
 import { parseIp } from '../lib/ip.ts'
-import type { Logger } from '../lib/log.ts'
-import { pause, retry } from '../lib/retry.ts'
-import type { AgentStatus, DetachRequest, DetachResponse } from '../proto/index.ts'
-import type { Store } from '../store/store.ts'
+import { pause } from '../lib/retry.ts'
+import type { DetachResponse } from '../proto/index.ts'
+import type { Agent, AgentParts } from './agent-parts.ts'
 import { buildParts } from './build-parts.ts'
+import { auditsAfterChanges } from './drift/audits.ts'
+import { Repairs } from './drift/repairs.ts'
+import { watchKernel } from './drift/watch-kernel.ts'
 import { detach } from './endpoint/detach.ts'
 import { type AloneParts, detachAlone } from './endpoint/detach-alone.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { releaseFormerBoots, settleAll } from './endpoint/settle.ts'
 import { createGuard } from './guard.ts'
-import { getInSync, untilAnswered } from './in-sync.ts'
-import type { Kernel } from './kernel/kernel.ts'
-import type { LinuxKernelOptions } from './kernel/linux.ts'
-import { examineStore } from './node/cluster-trust.ts'
-import { type Resolver, reportOf } from './node/host-routes.ts'
+import { getInSync } from './in-sync.ts'
+import type { Kernel, KernelChanges } from './kernel/kernel.ts'
+import { createDiary, livingInKernel } from './living.ts'
+import { reportOf } from './node/host-routes.ts'
 import { type HostRoutesReporter, reportHostRoutes } from './node/host-routes-reporter.ts'
+import { takeDownFormer, takeDownLost, takeDownUnregistered } from './node/lost.ts'
 import { enterCluster, type Membership } from './node/membership.ts'
 import { refuseOtherName, rememberSeen } from './node/memory.ts'
-import type { StateDir } from './node/state-dir.ts'
-import { chooseVtep } from './node/vtep.ts'
-import type { AgentOptions } from './options.ts'
+import { followUnderlay, underlayAtStart } from './node/underlay.ts'
+import type { VtepWatch } from './node/vtep-watch.ts'
+import { makeRounds } from './rounds.ts'
 import { agentStatus } from './status.ts'
-import type { Sync } from './view/sync.ts'
-
-/** How often the whole kernel is compared with the whole plan, in milliseconds. */
-const auditInterval = 60_000
-/** How often the node's memory is written, if there is anything new, in milliseconds. */
-const memoryInterval = 1_000
-
-export interface AgentParts {
-  readonly options: AgentOptions
-  readonly store: Store
-  readonly stateDir: StateDir
-  /** What is known of this node before it has a VTEP address. */
-  readonly identity: {
-    readonly uid: string
-    readonly bootId: string
-    readonly machineId: string
-    readonly version: string
-  }
-  /** Called once the cluster is known: objects of other clusters are not ours. */
-  readonly createKernel: (options: LinuxKernelOptions) => Kernel
-  /** The name servers that this host asks now. */
-  readonly readResolvers: () => readonly Resolver[]
-  /** Begins to tell when the host's routes or addresses may have changed, until the signal aborts. */
-  readonly monitorHostRoutes: (changed: () => void) => void
-  readonly signal: AbortSignal
-  readonly log: Logger
-}
-
-export interface Agent {
-  /** @throws OverlayError `unavailable` until the agent is in sync. */
-  readonly parts: () => EndpointParts
-  readonly status: () => AgentStatus
-  /** Also while it is not in sync, by what the kernel shows. */
-  readonly detach: (request: DetachRequest) => Promise<DetachResponse>
-  /**
-   * Gets in sync and keeps the kernel as planned; resolves when the first audit
-   * is done.
-   * @throws OverlayError when this node may not enter the cluster.
-   */
-  readonly run: () => Promise<void>
-  /** Closes the session and writes what the next run has to know. */
-  readonly close: () => Promise<void>
-}
+import { createTrust } from './trust.ts'
 
 export function createAgent(agentParts: AgentParts): Agent {
-  const { options, store, stateDir, identity, createKernel, readResolvers, monitorHostRoutes, signal, log } = agentParts
+  const { options, store, stateDir, identity, createKernel, readResolvers, onHolding, signal, log } = agentParts
+  const repairs = new Repairs(log)
   const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
   let running: EndpointParts | undefined
+  /** The same, while it is not in sync yet. */
+  let built: EndpointParts | undefined
+  let vtepWatch: VtepWatch | undefined
   let reporter: HostRoutesReporter | undefined
   let alone: (AloneParts & { readonly kernel: Kernel }) | undefined
   const detachingAlone = new Set<Promise<DetachResponse>>()
   let waitingFor: OverlayError | undefined
   let generation: () => number | undefined = () => undefined
   let membershipLeft = async (): Promise<void> => undefined
-  let node = { ...identity, name: options.node, vtepAddress: '', underlayMtu: 0 }
-
-  const trust = (worthwhile = () => true) =>
-    retry(
-      async () => {
-        const uid = await examineStore(store, stateDir, guard)
-        if (uid) return uid
-        throw new OverlayError('failed_precondition', guard.reason() ?? 'the store is in doubt')
-      },
-      {
-        signal,
-        worthwhile,
-        backoff: { first: 200, most: 3_000 },
-        onRetry: (error) => {
-          const problem = OverlayError.from(error)
-          if (problem.message !== waitingFor?.message) log.warn({ err: problem }, 'waiting for the store')
-          waitingFor = problem
-        },
-      },
-    )
-
-  /** The store has another history than before: it is believed again when it was examined and then read anew. */
-  let examinations = 0
-  const examineAgain = async (sync: Sync, membership: Membership) => {
-    const examination = ++examinations
-    // What was seen last, not what was written down last, tells whether history went back.
-    writeMemory()
-    guard.set('view', 'the store has another history than before: it is being examined and read anew')
-    const isLast = () => examination === examinations
-    const uid = await untilAnswered(() => examineStore(store, stateDir, guard), signal)
-    // Of an older state of the own cluster what it adds is taken in all the same.
-    if (!uid && !guard.isForeign() && isLast()) await sync.readAnew()
-    if (!uid) await trust(isLast)
-    if (isLast()) await sync.readAnew()
-    const own = await untilAnswered(() => store.get(store.keys.node(options.node)), signal)
-    // History broke once more meanwhile: the examination that began then goes on.
-    if (!isLast()) return
-    guard.set('view', undefined)
-    membership.ownNodeSeen(own)
-    if (running) await settleAll(running)
+  const vtepChoice = { address: options.vtepAddress, interface: options.vtepInterface }
+  const addressListeners = new Set<() => void>()
+  let node = {
+    ...identity,
+    name: options.node,
+    vtepAddress: '',
+    underlayMtu: 0,
+    sessionTtl: options.sessionTtl,
   }
 
+  const noteLiving = createDiary(stateDir, log)
   const writeMemory = () => {
     if (!running || guard.reason()) return
     const { clusterUid } = running.view.self
     const seen = { clusterUid, revision: running.sync.revision(), generation: generation(), node: options.node }
     rememberSeen(stateDir, seen, log)
   }
+
+  const trust = createTrust({
+    store,
+    stateDir,
+    guard,
+    node: options.node,
+    resync: options.resync,
+    signal,
+    log,
+    onHolding: () => onHolding?.(),
+    onWaiting: (why) => {
+      if (why.message !== waitingFor?.message) log.warn({ err: why }, 'waiting for the store')
+      waitingFor = why
+    },
+    remember: writeMemory,
+  })
 
   /** What a former run has left in the kernel can be taken down before the store is there. */
   const wakeAlone = () => {
@@ -134,68 +83,128 @@ export function createAgent(agentParts: AgentParts): Agent {
     alone = { kernel, stateDir, clusterUid, node: options.node, bootId: identity.bootId }
   }
 
-  const run = async () => {
-    refuseOtherName(stateDir, options.node)
-    wakeAlone()
-    const clusterUid = await trust()
-    waitingFor = undefined
-    const kernel = alone?.kernel ?? createKernel({ clusterUid, vxlanPort: options.vxlanPort, log })
-    const others = (await untilAnswered(() => store.list(store.keys.nodes), signal)).entries
-      .filter(({ value }) => value.name !== options.node)
-      .map(({ value }) => parseIp(value.vtepAddress))
-    const vtep = chooseVtep(kernel, { address: options.vtepAddress, interface: options.vtepInterface }, others)
+  /** Asks the store for what there is of this node, before it enters. */
+  const lookAround = async (kernel: Kernel, clusterUid: string) => {
+    const { vtep, isRegistered } = await underlayAtStart({ store, node: options.node, signal }, kernel, vtepChoice)
     node = { ...node, vtepAddress: vtep.address, underlayMtu: vtep.mtu }
-    const membership = await enterCluster({
+    const memory = stateDir.readMemory()
+    // A store that went back may lack this node's record all the same.
+    if (!isRegistered && memory?.generation && memory.doubt === undefined)
+      await takeDownUnregistered(kernel, clusterUid, log)
+  }
+
+  const enter = () =>
+    enterCluster({
       store,
       node,
       sessionTtl: options.sessionTtl,
       guard,
       signal,
       log,
-      onRegisteredAnew: () => {
+      onWaiting: (why) => {
+        waitingFor = why
+      },
+      onEvicted: async () => {
+        if (built) await takeDownLost(built)
+      },
+      onRegisteredAnew: (registered) => {
+        waitingFor = undefined
+        built?.reconciler.mark(built.view.setSelf({ generation: registered }))
         running?.sync.withheld.review()
         if (running) settleAll(running).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
         reporter?.changed()
       },
     })
-    generation = membership.generation
-    membershipLeft = membership.left
-    const self = {
-      node: options.node,
-      clusterUid,
-      bootId: identity.bootId,
-      vtep: vtep.address,
-      underlayMtu: vtep.mtu,
-      vxlanPort: options.vxlanPort,
-    }
-    const onHistoryBroken = (sync: Sync) =>
-      void examineAgain(sync, membership).catch((error: unknown) => log.info({ err: error }, 'examination ended'))
-    // From here on intents are taken up: an own detach waits until all is in sync.
-    alone = undefined
-    await Promise.allSettled(detachingAlone)
-    const parts = buildParts({ store, stateDir, guard, kernel, self, membership, onHistoryBroken, signal, log })
-    const generationBefore = membership.generation()
-    await getInSync(parts, () => stateDir.readMemory()?.generation === membership.generation())
-    await parts.reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
-    reporter = reportHostRoutes({
+
+  const build = (kernel: Kernel, clusterUid: string, membership: Membership) =>
+    buildParts({
       store,
-      node: options.node,
-      registration: membership.registration,
+      stateDir,
       guard,
-      look: async () => reportOf(await kernel.hostRoutes(), readResolvers()),
+      kernel,
+      self: {
+        node: options.node,
+        clusterUid,
+        bootId: identity.bootId,
+        vtep: parseIp(node.vtepAddress),
+        underlayMtu: node.underlayMtu,
+        vxlanPort: options.vxlanPort,
+        generation: membership.generation(),
+      },
+      membership,
+      sandboxGrace: options.sandboxGrace,
+      onHistoryBroken: (sync) => trust.historyBroken(sync, membership),
+      onMended: (findings) => repairs.note(findings),
       signal,
       log,
     })
-    monitorHostRoutes(reporter.changed)
+
+  /** Nothing is written to the kernel before the view has all. */
+  const catchUp = async (parts: EndpointParts, membership: Membership) => {
+    const living = await livingInKernel(parts.kernel, stateDir, parts.view.self)
+    await trust.starting(membership, living)
+    await getInSync(parts, () => stateDir.readMemory()?.generation === membership.generation(), living)
+    await takeDownFormer(parts, stateDir.readMemory()?.generation ?? 0)
+  }
+
+  /** From here on nothing is missed that somebody else changes, and audits may begin. */
+  const watchHost = async ({ kernel, reconciler }: EndpointParts, { registration }: Membership) => {
+    const audit = auditsAfterChanges({ audit: () => reconciler.audit(), signal })
+    const changed = (changes: KernelChanges) => {
+      if (changes.ours || changes.firewall) audit()
+      if (changes.host) reporter?.changed()
+      if (changes.host) vtepWatch?.changed()
+    }
+    watchKernel(kernel, changed, { signal, log })
+    await reconciler.audit().catch((error: unknown) => log.warn({ err: error }, 'first audit left problems'))
+    const look = async () => reportOf(await kernel.hostRoutes(), readResolvers())
+    reporter = reportHostRoutes({ store, node: options.node, registration, guard, look, signal, log })
     // Once the agent is ready, no subnet is chosen that lies on its routes.
     await reporter.attempted
-    running = parts
-    if (membership.generation() !== generationBefore) parts.sync.withheld.review()
+  }
+
+  /** What a running agent does by itself. */
+  const keepUp = (parts: EndpointParts, membership: Membership) => {
     writeMemory()
     releaseFormerBoots(parts).catch((error: unknown) => log.error({ err: error }, 'former boot not released'))
     settleAll(parts).catch((error: unknown) => log.error({ err: error }, 'settling failed'))
-    every(auditInterval, signal, () => parts.reconciler.audit().catch(() => undefined))
-    every(memoryInterval, signal, async () => writeMemory())
+    vtepWatch = followUnderlay(parts, membership, vtepChoice, {
+      onOtherAddress() {
+        for (const listener of addressListeners) listener()
+      },
+      onChange: (change) => {
+        node = { ...node, ...change }
+      },
+    })
+    makeRounds(parts, repairs, () => {
+      writeMemory()
+      noteLiving(parts)
+    })
+  }
+
+  const run = async () => {
+    refuseOtherName(stateDir, options.node)
+    wakeAlone()
+    const clusterUid = await trust.gained()
+    waitingFor = undefined
+    const kernel = alone?.kernel ?? createKernel({ clusterUid, vxlanPort: options.vxlanPort, log })
+    await lookAround(kernel, clusterUid)
+    const membership = await enter()
+    waitingFor = undefined
+    generation = membership.generation
+    membershipLeft = membership.left
+    const generationBefore = membership.generation()
+    // From here on intents are taken up: an own detach waits until all is in sync.
+    alone = undefined
+    await Promise.allSettled(detachingAlone)
+    const parts = build(kernel, clusterUid, membership)
+    built = parts
+    await catchUp(parts, membership)
+    await watchHost(parts, membership)
+    running = parts
+    trust.started(parts, membership)
+    if (membership.generation() !== generationBefore) parts.sync.withheld.review()
+    keepUp(parts, membership)
   }
 
   const parts = () => {
@@ -207,26 +216,27 @@ export function createAgent(agentParts: AgentParts): Agent {
   return {
     run,
     parts,
-    async detach(request) {
-      if (!alone) return detach(parts(), request)
+    onRepairs: (listener) => repairs.onTold(listener),
+    onOtherAddress(listener) {
+      addressListeners.add(listener)
+      return () => addressListeners.delete(listener)
+    },
+    async detach(request, caller = signal) {
+      if (!alone) return detach(parts(), request, caller)
       const detaching = detachAlone(alone, request)
       detachingAlone.add(detaching)
       return detaching.finally(() => detachingAlone.delete(detaching))
     },
-    status: () => agentStatus({ guard, node, parts: running, waitingFor }),
+    async resync(request, caller = signal) {
+      const answer = await trust.resync(request, caller)
+      reporter?.changed()
+      return answer
+    },
+    status: () => agentStatus({ guard, node, parts: running, waitingFor, vtepProblem: vtepWatch?.problem() }),
     async close() {
       writeMemory()
+      if (running) noteLiving(running)
       await Promise.race([membershipLeft(), pause(1_000)])
     },
   }
-}
-
-function every(milliseconds: number, signal: AbortSignal, action: () => Promise<void>): void {
-  const loop = async () => {
-    while (!signal.aborted) {
-      await pause(milliseconds, signal)
-      if (!signal.aborted) await action()
-    }
-  }
-  void loop()
 }

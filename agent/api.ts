@@ -12,9 +12,12 @@ import {
   type DetachRequest,
   type DetachResponse,
   ListLocalEndpointsResponse,
+  type ResyncRequest,
+  type ResyncResponse,
 } from '../proto/index.ts'
 import { attach } from './endpoint/attach.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
+import { verify } from './verify.ts'
 import { endpointRecord } from './view/records.ts'
 
 export interface ApiOptions {
@@ -23,8 +26,12 @@ export interface ApiOptions {
   /** @throws OverlayError `unavailable` while the agent is not in sync yet. */
   readonly parts: () => EndpointParts
   readonly status: () => AgentStatus
-  readonly detach: (request: DetachRequest) => Promise<DetachResponse>
+  readonly detach: (request: DetachRequest, caller: AbortSignal) => Promise<DetachResponse>
+  readonly resync: (request: ResyncRequest, caller: AbortSignal) => Promise<ResyncResponse>
 }
+
+/** More than may wait for their turns, so that the agent still tells how it is. */
+const mostCalls = { unary: 1_500, 'server-stream': 100, duplex: 100 }
 
 /**
  * Serves until closed. The socket's directory is made with mode 0700 and the
@@ -32,11 +39,11 @@ export interface ApiOptions {
  * @throws OverlayError `failed_precondition` when another agent serves there, or
  * something else than a socket is there.
  */
-export async function serveApi({ socket, log, parts, status, detach }: ApiOptions): Promise<RpcServer> {
-  const server = createRpcServer(log)
+export async function serveApi({ socket, log, parts, status, detach, resync }: ApiOptions): Promise<RpcServer> {
+  const server = createRpcServer(log, { name: 'this agent', mostCalls })
   server.add(AgentService, {
     attach: (request, { signal }) => attach(parts(), request, signal),
-    detach,
+    detach: (request, { signal }) => detach(request, signal),
     list: async () => {
       const { view } = parts()
       const endpoints = Array.from(view.localEndpoints(), (endpoint) => {
@@ -45,6 +52,8 @@ export async function serveApi({ socket, log, parts, status, detach }: ApiOption
       return ListLocalEndpointsResponse.create({ endpoints })
     },
     getStatus: async () => status(),
+    verify: () => verify(parts()),
+    resync: (request, { signal }) => resync(request, signal),
   })
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 })
   await removeStale(socket)

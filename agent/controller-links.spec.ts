@@ -5,7 +5,7 @@ import { credentials, ServerCredentials } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createRpcServer, type RpcServer } from '../lib/rpc-server.ts'
-import { AgentLinkService, type AgentMessage, Controller, Question } from '../proto/index.ts'
+import { AgentLinkService, type AgentMessage, Controller, Question, Repairs } from '../proto/index.ts'
 import { linkControllers } from './controller-links.ts'
 import { feeds, keys, snapshot } from './testing/feeds.ts'
 
@@ -32,10 +32,20 @@ async function linked(connect: (messages: AsyncIterable<AgentMessage>) => AsyncI
   await server.listen(address, ServerCredentials.createInsecure())
   const { store, tell } = feeds()
   const signals: AbortSignal[] = []
+  const listeners = new Set<(repairs: Repairs) => void>()
+  const movers = new Set<() => void>()
   void linkControllers({
     store,
     hello: { node: 'n1' },
     credentials: credentials.createInsecure(),
+    onRepairs: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    onOtherAddress: (listener) => {
+      movers.add(listener)
+      return () => movers.delete(listener)
+    },
     answer: (_, signal) => {
       signals.push(signal)
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))))
@@ -47,7 +57,7 @@ async function linked(connect: (messages: AsyncIterable<AgentMessage>) => AsyncI
   const value = Controller.create({ id: 'c1', address })
   const tellOf = (update: Parameters<typeof tell>[1]) => tell(keys.controllers.prefix, update)
   await tellOf(snapshot([{ path, value, json: {}, createRevision: 1, modRevision: 1 }]))
-  return { path, signals, tellOf }
+  return { path, signals, tellOf, listeners, movers }
 }
 
 it('gives up what a broken stream has asked, and is back soon', async () => {
@@ -77,4 +87,42 @@ it('keeps the link to a controller whose record cannot be read', async () => {
   expect(signals[0]?.aborted).toBe(false)
   await tellOf(snapshot([]))
   await vi.waitUntil(() => signals[0]?.aborted, { timeout: 5_000, interval: 1 })
+})
+
+it('tells each controller what was mended while it is connected', async () => {
+  const told: Repairs[] = []
+  let streams = 0
+  const { listeners } = await linked(async function* (messages) {
+    streams++
+    for await (const { repairs } of messages) {
+      if (repairs) told.push(repairs)
+      if (repairs?.more === 1) return
+    }
+    yield* []
+  })
+  const tell = (more: number) => {
+    for (const listener of listeners) listener(Repairs.create({ deviations: [{ object: 'link ovbr7' }], more }))
+  }
+  await vi.waitUntil(() => listeners.size === 1, { timeout: 5_000, interval: 1 })
+  tell(1)
+  await vi.waitUntil(() => streams === 2 && listeners.size === 1, { timeout: 5_000, interval: 1 })
+  tell(2)
+  await vi.waitUntil(() => told.length === 2, { timeout: 5_000, interval: 1 })
+  expect(told).toMatchObject([{ deviations: [{ object: 'link ovbr7' }], more: 1 }, { more: 2 }])
+  stop.abort()
+  await vi.waitUntil(() => listeners.size === 0, { timeout: 5_000, interval: 1 })
+})
+
+it('dials anew, over a new connection, when this host has another address', async () => {
+  const { movers, signals } = await linked(async function* (messages) {
+    yield Question.create({ id: 1, attach: {} })
+    for await (const _ of messages) continue
+  })
+  await vi.waitUntil(() => signals.length === 1, { timeout: 5_000, interval: 1 })
+  for (const move of movers) move()
+  expect(signals[0]?.aborted).toBe(true)
+  await vi.waitUntil(() => signals.length === 2, { timeout: 5_000, interval: 1 })
+  expect(signals[1]?.aborted).toBe(false)
+  stop.abort()
+  expect(movers.size).toBe(0)
 })

@@ -1,9 +1,12 @@
 /** Streams to all controllers, on which they ask this host. Agents dial; nobody dials them. */
+
 import { setMaxListeners } from 'node:events'
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { createGate } from '../lib/overload.ts'
 import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 import { createRpcClient, type Duplex, type RpcClientOptions } from '../lib/rpc-client.ts'
+import { firstOf } from '../lib/signals.ts'
 import {
   AgentLinkService,
   type AgentMessage,
@@ -11,13 +14,16 @@ import {
   type Hello,
   type Init,
   type Question,
+  type Repairs,
 } from '../proto/index.ts'
-import { partsBelow } from '../store/keys.ts'
+import { partBelow } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 
 const reconnect: Backoff = { first: 100, most: 3_000 }
 /** A stream that lived so many milliseconds was a good one. */
 const steady = 10_000
+/** Questions of one controller that may be answered at a time. */
+const mostQuestions = 1_000
 
 /** The answer to a question, without its id. `signal` aborts with the stream. @throws OverlayError */
 export type Answerer = (question: Question, signal: AbortSignal) => Promise<Init<Omit<Answer, 'id' | 'problem'>>>
@@ -27,13 +33,17 @@ export interface ControllerLinksOptions {
   readonly hello: Init<Hello>
   readonly credentials: RpcClientOptions['credentials']
   readonly answer: Answerer
+  /** Listens to what the agent mends. @returns how to end that. */
+  readonly onRepairs: (listener: (repairs: Repairs) => void) => () => void
+  /** Listens for another address of this host: connections from the former one are dead. @returns how to end that. */
+  readonly onOtherAddress: (listener: () => void) => () => void
   readonly signal: AbortSignal
   readonly log: Logger
 }
 
 /** Keeps one stream to each controller that etcd names; ends when the signal aborts. */
 export async function linkControllers(options: ControllerLinksOptions): Promise<void> {
-  const { store, signal, log } = options
+  const { store, onOtherAddress, signal, log } = options
   const links = new Map<string, { address: string; stop: AbortController }>()
   const unlink = (id: string) => {
     links.get(id)?.stop.abort()
@@ -44,21 +54,29 @@ export async function linkControllers(options: ControllerLinksOptions): Promise<
     unlink(id)
     const stop = new AbortController()
     links.set(id, { address, stop })
-    keepLink(options, address, AbortSignal.any([signal, stop.signal])).catch((error: unknown) =>
+    keepLink(options, address, firstOf(signal, stop.signal)).catch((error: unknown) =>
       log.debug({ err: error, address }, 'link to controller ended'),
     )
   }
+  const redialAll = () => {
+    // Of a copy: what is linked anew is not to be come upon again.
+    for (const [id, { address }] of new Map(links)) {
+      unlink(id)
+      link(id, address)
+    }
+  }
+  signal.addEventListener('abort', onOtherAddress(redialAll), { once: true })
   for await (const update of store.follow(store.keys.controllers, signal)) {
     if (update.kind === 'lost') continue
     if (update.kind === 'snapshot') {
-      const present = new Set(update.paths.map((path) => partsBelow(store.keys.controllers, path)[0]))
+      const present = new Set(update.paths.map((path) => partBelow(store.keys.controllers, path)))
       for (const id of links.keys()) if (!present.has(id)) unlink(id)
       for (const { value } of update.entries) link(value.id, value.address)
       continue
     }
     for (const change of update.changes)
       if (change.kind === 'put') link(change.entry.value.id, change.entry.value.address)
-      else unlink(partsBelow(store.keys.controllers, change.path)[0] ?? '')
+      else unlink(partBelow(store.keys.controllers, change.path) ?? '')
   }
 }
 
@@ -87,31 +105,53 @@ type Link = Duplex<AgentMessage, Question>
 
 /** Answers what is asked; what is still being answered when the stream ends is given up. */
 async function converse(
-  { hello, answer, log }: ControllerLinksOptions,
+  { hello, answer, onRepairs, log }: ControllerLinksOptions,
   link: Link,
   signal: AbortSignal,
   onQuestion: () => void,
 ): Promise<void> {
   const ended = new AbortController()
-  const asked = AbortSignal.any([signal, ended.signal])
+  const asked = firstOf(signal, ended.signal)
   // Every question under way listens: many are no leak.
   setMaxListeners(0, asked)
+  const gate = createGate('this agent', 'questions', mostQuestions)
+  const answerWithin = async (question: Question) => {
+    const leave = gate.enter()
+    try {
+      return await answer(question, asked)
+    } finally {
+      leave()
+    }
+  }
   const reply = async (question: Question) => {
     const { id } = question
     try {
-      link.send({ answer: { id, ...(await answer(question, asked)) } })
+      link.send({ answer: { id, ...(await answerWithin(question)) } })
     } catch (thrown) {
-      const { code, message } = OverlayError.from(thrown)
-      link.send({ answer: { id, problem: { code, message } } })
+      const { code, message, retryAfter } = OverlayError.from(thrown)
+      link.send({ answer: { id, problem: { code, message, retryAfter } } })
     }
   }
+  let tellNoMore = () => {}
   try {
     link.send({ hello })
+    // They are bounded where they come from: what a controller does not read is cut off with the stream.
+    tellNoMore = onRepairs((repairs) => tell(link, repairs, log))
     for await (const question of link) {
       onQuestion()
       reply(question).catch((error: unknown) => log.debug({ err: error }, 'answer could not be sent'))
     }
   } finally {
+    tellNoMore()
     ended.abort()
+  }
+}
+
+/** A stream that has just broken takes nothing more: they are told to whoever is connected. */
+function tell(link: Link, repairs: Repairs, log: Logger): void {
+  try {
+    link.send({ repairs })
+  } catch (error) {
+    log.debug({ err: error }, 'repairs could not be sent')
   }
 }

@@ -4,16 +4,25 @@
  */
 import type { Logger } from '../lib/log.ts'
 
-/** What speaks against the store. */
-export type Doubt = 'cluster' | 'history' | 'view' | `endpoint ${string}` | `network ${string}`
+/**
+ * What speaks against the store. `others`: it is believed again, but other nodes
+ * have not written back what it lost (see resync.ts).
+ */
+export type Doubt = 'cluster' | 'history' | 'view' | 'others' | `endpoint ${string}` | `network ${string}`
 
 export interface Guard {
-  /** Why nothing may be deleted; undefined when all is well. */
+  /** Why the agent holds: it deletes and attaches nothing; undefined when all is well. */
   reason(): string | undefined
+  /** Why nothing may be deleted: the same, or that other nodes are not resynced yet. */
+  holdsBack(): string | undefined
   /** Why the store as a whole is not believed: then nothing that it says or lacks proves anything. */
   distrust(): string | undefined
   /** Whether the store is another cluster's: what is there is not even an older state of what should be. */
   isForeign(): boolean
+  /** Whether the store is an older state of what it was: what it lacks may be, and what it has may be past. */
+  wentBack(): boolean
+  /** Whether what it lacks of other nodes may be all the same: it went back, and not all are resynced. */
+  lacksOthers(): boolean
   /** Notes a doubt, or with undefined takes it back. */
   set(doubt: Doubt, reason: string | undefined): void
 }
@@ -22,10 +31,14 @@ export interface Guard {
 export function createGuard(log: Logger, onChange: () => void): Guard {
   const doubts = new Map<Doubt, string>()
   const distrust = () => doubts.get('cluster') ?? doubts.get('history') ?? doubts.get('view')
+  const reason = () => distrust() ?? [...doubts].find(([doubt]) => doubt !== 'others')?.[1]
   return {
-    reason: () => distrust() ?? doubts.values().next().value,
+    reason,
+    holdsBack: () => reason() ?? doubts.get('others'),
     distrust,
     isForeign: () => doubts.has('cluster'),
+    wentBack: () => doubts.has('history'),
+    lacksOthers: () => doubts.has('history') || doubts.has('others'),
     set(doubt, reason) {
       if (doubts.get(doubt) === reason) return
       const before = doubts.size

@@ -10,9 +10,7 @@ import { createAgent } from './agent.ts'
 import { serveApi } from './api.ts'
 import { linkControllers } from './controller-links.ts'
 import { createLinuxKernel } from './kernel/linux.ts'
-import { raiseNeighbourLimits } from './kernel/neighbour-limits.ts'
 import { readBootId, readMachineId } from './node/host-identity.ts'
-import { monitorHostRoutes } from './node/host-routes-monitor.ts'
 import { beOnlyAgent } from './node/only-agent.ts'
 import { readResolvers } from './node/resolvers.ts'
 import { openStateDir } from './node/state-dir.ts'
@@ -27,6 +25,24 @@ await runProgram(agentSpec.name, async ({ signal, defer }) => {
   const store = connect({ urls: options.etcd, prefix: options.prefix, tls: options.tls, log })
   defer(() => store.close())
   const identity = { uid: stateDir.nodeUid, bootId: readBootId(), machineId: readMachineId(), version }
+  let isLinked = false
+  const link = () => {
+    if (isLinked) return
+    isLinked = true
+    linkControllers({
+      store,
+      hello: { node: options.node, uid: stateDir.nodeUid, version },
+      credentials: clientCredentials(options.tls),
+      onRepairs: agent.onRepairs,
+      onOtherAddress: agent.onOtherAddress,
+      answer: async (question, linkSignal) =>
+        question.resync
+          ? { resync: await agent.resync(question.resync, linkSignal) }
+          : answerQuestion(agent.parts(), question, linkSignal),
+      signal,
+      log,
+    }).catch((error: unknown) => log.error({ err: error }, 'controllers are followed no more'))
+  }
   const agent = createAgent({
     options,
     store,
@@ -34,25 +50,14 @@ await runProgram(agentSpec.name, async ({ signal, defer }) => {
     identity,
     createKernel: createLinuxKernel,
     readResolvers,
-    monitorHostRoutes: (changed) =>
-      void monitorHostRoutes(changed, { signal, log }).catch((error: unknown) =>
-        log.error({ err: error }, 'host routes are monitored no more'),
-      ),
+    onHolding: link,
     signal,
     log,
   })
   const api = await serveApi({ socket: options.socket, log, ...agent })
   defer(() => api.close())
   defer(() => agent.close())
-  raiseNeighbourLimits(log)
   await agent.run()
-  linkControllers({
-    store,
-    hello: { node: options.node, uid: stateDir.nodeUid, version },
-    credentials: clientCredentials(options.tls),
-    answer: (question, linkSignal) => answerQuestion(agent.parts(), question, linkSignal),
-    signal,
-    log,
-  }).catch((error: unknown) => log.error({ err: error }, 'controllers are followed no more'))
+  link()
   log.info({ node: options.node, socket: options.socket }, 'ready')
 })

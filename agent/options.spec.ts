@@ -29,6 +29,8 @@ describe('the agent’s options', () => {
       socket: '/run/overlay/agent.sock',
       stateDir: '/var/lib/overlay/agent',
       sessionTtl: 30,
+      sandboxGrace: 60,
+      resync: false,
       prefix: '/overlay/v1/',
       tls: undefined,
       logLevel: 'info',
@@ -43,6 +45,7 @@ describe('the agent’s options', () => {
       vtepAddress: 'fd00::7',
       vxlanPort: 8472,
       sessionTtl: 5,
+      sandboxGrace: 60,
       stateDir: '/s',
     })
   })

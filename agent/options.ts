@@ -34,6 +34,8 @@ const single = z.object({
     .default('/run/overlay/agent.sock'),
   stateDir: absolutePath().default('/var/lib/overlay/agent'),
   sessionTtl: wholeNumber(5, 3_600).default(30),
+  sandboxGrace: wholeNumber(0, 86_400).default(60),
+  resync: yesOrNo().default(false),
   prefix: parsed(parsePrefix).prefault(defaultPrefix),
   logLevel: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
 })
@@ -94,6 +96,15 @@ export const agentSpec: ProgramSpec<AgentOptions> = {
     { flags: '--socket <path>', description: 'unix socket to serve on (default: /run/overlay/agent.sock)' },
     { flags: '--state-dir <dir>', description: "the agent's own files (default: /var/lib/overlay/agent)" },
     { flags: '--session-ttl <seconds>', description: 'so long after its death an agent counts as live (default: 30)' },
+    {
+      flags: '--sandbox-grace <seconds>',
+      description: 'so long after its sandbox is gone an endpoint keeps its addresses (default: 60)',
+    },
+    {
+      flags: '--resync',
+      description:
+        'at this start believe a store that was restored from an older state: what lives here and was lost is written back (as "overlayctl node resync")',
+    },
     { flags: '--prefix <prefix>', description: "where the cluster's keys are in etcd (default: /overlay/v1/)" },
     { flags: '--tls-cert <file>', description: 'certificate of this agent, for etcd and controllers' },
     { flags: '--tls-key <file>', description: 'its key' },
@@ -120,6 +131,11 @@ function parsed<T>(parse: (text: string) => T) {
 
 function absolutePath() {
   return z.string().startsWith('/', 'must be an absolute path')
+}
+
+/** A flag is true; the environment and a file may say it in words. */
+function yesOrNo() {
+  return z.union([z.boolean(), z.stringbool()], 'must be true or false')
 }
 
 function wholeNumber(least: number, most: number) {

@@ -224,6 +224,9 @@ it.each([
   ['on another node', endpointOf('02', { node: 'host-2' }), false],
   ['in another boot', endpointOf('02', { boot: 'boot-0' }), false],
   ['unplugged', endpointOf('02', { unplugged: true }), false],
+  ['as old as the node’s record', endpointOf('02', { createRevision: 15 }), true],
+  ['older, and so lost by an eviction', endpointOf('02', { createRevision: 14 }), false],
 ])('isPluggable: %s', (_, endpoint, pluggable) => {
-  expect(isPluggable(selfOf(), endpoint)).toBe(pluggable)
+  expect(isPluggable({ ...selfOf(), generation: 15 }, endpoint)).toBe(pluggable)
+  expect(isPluggable({ ...selfOf(), generation: undefined }, endpoint)).toBe(false)
 })

@@ -27,9 +27,10 @@ export function plan(view: PlanView, key: Key): readonly Item[] {
   }
 }
 
-/** Whether a local endpoint is to have an interface: plugged in, and in this boot. */
-export function isPluggable(self: Self, endpoint: EndpointView): boolean {
-  return endpoint.node === self.node && endpoint.sandbox?.bootId === self.bootId
+/** Whether a local endpoint is to have an interface: plugged in, in this boot, and not lost by an eviction. */
+export function isPluggable({ node, bootId, generation }: Self, endpoint: EndpointView): boolean {
+  if (endpoint.node !== node || endpoint.sandbox?.bootId !== bootId) return false
+  return generation !== undefined && endpoint.createRevision >= generation
 }
 
 /** The bridge's MAC is the gateway's: one per network, the same on every host. */
@@ -72,7 +73,8 @@ function planFloods(dev: string, vteps: Iterable<Ip>): readonly Item[] {
 function planLocal(view: PlanView, network: NetworkView, endpoint: EndpointView): readonly Item[] {
   const { self } = view
   const { sandbox } = endpoint
-  if (!sandbox || !isPluggable(self, endpoint) || view.hasOpenIntent(endpoint.id)) return []
+  if (!sandbox || !isPluggable(self, endpoint)) return []
+  if (view.hasOpenIntent(endpoint.id) || view.isVanished(endpoint.id)) return []
   const veth = planVeth(self, network, { ...endpoint, sandbox })
   return [veth, { kind: 'port-entry', dev: veth.name, mac: endpoint.mac }]
 }

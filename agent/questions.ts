@@ -8,6 +8,7 @@ import type { EndpointParts } from './endpoint/parts.ts'
 import { isPluggable } from './plan.ts'
 import { readAlias } from './state/device-names.ts'
 import { endpointKey, networkKey } from './state/key.ts'
+import { verify } from './verify.ts'
 
 /** @throws OverlayError, which goes back to the controller. */
 export async function answerQuestion(
@@ -17,8 +18,9 @@ export async function answerQuestion(
 ): ReturnType<Answerer> {
   if (question.applied) return { applied: await applied(parts, question.applied, signal) }
   if (question.attach) return { attach: await attach(parts, question.attach, signal) }
-  if (question.detach) return { detach: await detach(parts, question.detach) }
+  if (question.detach) return { detach: await detach(parts, question.detach, signal) }
   if (question.linkAddresses) return { linkAddresses: await linkAddresses(parts, question.linkAddresses) }
+  if (question.verify) return { verification: await verify(parts) }
   throw new OverlayError('invalid', 'this agent does not know that question: it may be older than the controller')
 }
 

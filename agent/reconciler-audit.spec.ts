@@ -72,7 +72,10 @@ describe('audit', () => {
     const vxlan = host.kernel.items.get('link ovvx7') as Vxlan
     host.kernel.items.set('link ovvx7', { ...vxlan, mtu: 9000 })
     const entry = host.kernel.items.get('fdb ovvx7 02:00:00:00:00:03')
-    host.kernel.items.set('fdb ovvx7 02:00:00:00:00:03', { ...entry, partial: true } as never)
+    host.kernel.items.set('fdb ovvx7 02:00:00:00:00:03', {
+      ...entry,
+      faults: [{ what: 'master', wanted: 'ovbr7', found: '' }],
+    } as never)
     await host.reconciler.audit()
     expect(host.kernel.text()).toBe(whole)
     expect(host.told()).toMatch(/^put vxlan ovvx7 .*\nput remote-entry 02:00:00:00:00:03 on ovvx7 behind 192.0.2.2$/)
@@ -162,7 +165,7 @@ describe('on hold', () => {
     view.removeEndpoint('web', idOf('03'))
     const id = 'neighbour ovbr7 10.0.9.3'
     const entry = host.kernel.items.get(id)
-    host.kernel.items.set(id, { ...entry, partial: true } as never)
+    host.kernel.items.set(id, { ...entry, faults: [{ what: 'master', wanted: 'ovbr7', found: '' }] } as never)
     await host.reconciler.audit()
     host.kernel.items.set(id, entry as never)
     await host.reconciler.audit()

@@ -139,6 +139,50 @@ describe('failures', () => {
     ])
   })
 
+  it('of one key do not hold back the others', async () => {
+    await settled()
+    const triesOf = (digits: string) =>
+      host.kernel.operations.filter(({ item }) => itemId(item) === `fdb ovvx7 02:00:00:00:00:${digits}`).length
+    refuse('fdb ovvx7 02:00:00:00:00:04', busy)
+    await expect(host.reconciler.settle(view.setEndpoint(remote('04')))).rejects.toBe(busy)
+    await host.until(() => triesOf('04') > 6)
+    refuse('fdb ovvx7 02:00:00:00:00:05', busy)
+    const before = triesOf('04')
+    await expect(host.reconciler.settle(view.setEndpoint(remote('05')))).rejects.toBe(busy)
+    await host.until(() => triesOf('05') > 2)
+    expect(triesOf('04') - before).toBeLessThan(triesOf('05') + 2)
+    host.kernel.failure = () => undefined
+    await host.until(() => host.reconciler.problems().size === 0)
+    expect(actualIds()).toEqual(desiredIds())
+  })
+
+  it('for want of a link are told with the link, and tried again with it alone', async () => {
+    const others = Array.from({ length: 30 }, (_, n) => remote((n + 16).toString(16)))
+    view = viewOf({ endpoints: [endpointOf('02'), ...others] })
+    host = hostOver(view)
+    refuse('link ovvx7', busy)
+    await host.reconciler.audit()
+    expect(host.reconciler.problems().size).toBe(31)
+    const tries = (id: string) => host.kernel.operations.filter(({ item }) => itemId(item) === id).length
+    await host.until(() => tries('link ovvx7') > 4)
+    expect(tries('fdb ovvx7 02:00:00:00:00:10')).toBe(1)
+    expect(host.warnings).toHaveLength(1)
+    host.kernel.failure = () => undefined
+    await host.until(() => host.reconciler.problems().size === 0)
+    expect(actualIds()).toEqual(desiredIds())
+  })
+
+  it('of very many objects do not fill the log', async () => {
+    view = viewOf({
+      endpoints: [endpointOf('02'), ...Array.from({ length: 60 }, (_, n) => remote((n + 16).toString(16)))],
+    })
+    host = hostOver(view)
+    host.kernel.failure = ({ item }) => (item.kind === 'neighbour' ? busy : undefined)
+    await host.reconciler.audit()
+    expect(host.warnings).toHaveLength(21)
+    expect(host.warnings.at(-1)).toContain('"more":40')
+  })
+
   it('when the kernel cannot be looked at, the audit fails and comes again', async () => {
     await settled()
     host.kernel.observeFailure = new Error('no buffer space')

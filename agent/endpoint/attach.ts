@@ -1,6 +1,8 @@
 /** Attaches a sandbox to a network: claim in the store, then plug in the kernel. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OverlayError } from '../../lib/errors.ts'
+import { firstOf } from '../../lib/signals.ts'
 import { type AttachRequest, AttachResponse, type Endpoint, type Network } from '../../proto/index.ts'
 import { type Entry, OutcomeUnknownError } from '../../store/store.ts'
 import { type Claimed, claim } from '../ipam/claim.ts'
@@ -16,6 +18,7 @@ import type { HeldIfname } from './ifnames.ts'
 import type { EndpointParts } from './parts.ts'
 import { settleElsewhere, settleHere, takeDownInTheEnd } from './settle.ts'
 import { dropIfUnused } from './take-down.ts'
+import { findFormer, formersGone, handBack, takeOver, withFates } from './take-over.ts'
 import { checkWanted, readRequest, type Wanted } from './wanted.ts'
 
 /** How long the first attach of a network waits for its endpoints, in milliseconds. */
@@ -23,8 +26,10 @@ const followTimeout = 8_000
 
 /**
  * Claims addresses, plugs the interface in, and answers when both are done. The
- * same sandbox, network and interface again answers with what is there. A
- * failure at any step, or a caller who goes away meanwhile, leaves nothing.
+ * same sandbox, network and interface again answers with what is there; a
+ * workload whose sandbox went, and that has a new one, gets its endpoint back. A
+ * failure at any step, or a caller who goes away meanwhile, leaves nothing else
+ * than there was.
  * @throws OverlayError
  */
 export async function attach(
@@ -36,7 +41,8 @@ export async function attach(
   requireReady(parts)
   const { name } = await findNetwork(parts, wanted.reference)
   await settleElsewhere(parts, wanted.cookie, name)
-  return parts.turns.run(name, async () => {
+  await formersGone(parts, name, wanted, signal)
+  return parts.turns.offer(name, signal, async () => {
     requireReady(parts)
     refuseIfGone(signal)
     const found = await findNetwork(parts, name)
@@ -73,7 +79,7 @@ function refuseOther({ name, uid }: NetworkView, reference: string): void {
 async function followInTime({ sync, health, signal }: EndpointParts, network: string): Promise<void> {
   if (sync.isFollowed(network)) return
   const done = new AbortController()
-  const givenUp = AbortSignal.any([done.signal, health.away(), signal])
+  const givenUp = firstOf(done.signal, health.away(), signal)
   const late = sleep(followTimeout, 'late', { signal: givenUp }).catch(() => 'late')
   const first = await Promise.race([sync.follow(network), late])
   done.abort()
@@ -93,28 +99,34 @@ async function attachInTurn(
     await plugIn(parts, existing, signal)
     return answer(parts, existing, true)
   }
-  const held = holdIfname(parts, wanted)
+  const former = findFormer(parts, network, wanted)
+  const held = holdIfname(parts, wanted, former?.ifname)
+  const named = { ...wanted, ifname: held.ifname }
   try {
-    const endpoint = await claimEndpoint(parts, network, { ...wanted, ifname: held.ifname })
+    const endpoint = await (former ? takeOver(parts, former, named) : claimEndpoint(parts, network, named))
     try {
       await plugIn(parts, endpoint, signal)
     } catch (error) {
-      await undo(parts, endpoint)
+      await (former ? handBack(parts, endpoint, former) : undo(parts, endpoint))
       throw error
     }
     return answer(parts, endpoint, false)
+  } catch (error) {
+    throw withFates(parts, network.name, wanted, error)
   } finally {
     held.giveUp()
   }
 }
 
 async function plugIn(
-  { reconciler }: EndpointParts,
-  { network, id }: EndpointView,
+  { reconciler, view }: EndpointParts,
+  { network, id, sandbox }: EndpointView,
   signal: AbortSignal,
 ): Promise<void> {
   refuseIfGone(signal)
   await reconciler.settle([hostKey, networkKey(network), endpointKey(network, id)])
+  if (view.isVanished(id))
+    throw new OverlayError('not_found', `the sandbox is gone: there is no network namespace ${sandbox?.path} any more`)
   refuseIfGone(signal)
 }
 
@@ -123,17 +135,19 @@ function answer({ view }: EndpointParts, endpoint: EndpointView, alreadyAttached
 }
 
 /**
- * Beside what is in the sandbox by now, or is to be by our own records.
+ * Beside what is in the sandbox by now, or is to be by our own records. Where
+ * none is asked for, `rather` is taken, if it is free.
  * @throws OverlayError `already_exists`, before anything is claimed.
  */
-function holdIfname({ kernel, view, ifnames }: EndpointParts, { path, cookie, ifname }: Wanted): HeldIfname {
+function holdIfname({ kernel, view, ifnames }: EndpointParts, wanted: Wanted, rather?: string): HeldIfname {
+  const { path, cookie, ifname } = wanted
   const there = kernel.interfacesIn(path)
   if (there.includes(ifname))
     throw new OverlayError(
       'already_exists',
       `${path} has an interface ${ifname} already: give another name with --ifname, or remove it`,
     )
-  return ifnames.hold(cookie, ifname, [...there, ...attachedTo(view, cookie).map((each) => each.ifname)])
+  return ifnames.hold(cookie, ifname, [...there, ...attachedTo(view, cookie).map((each) => each.ifname)], rather)
 }
 
 function attachedTo(view: EndpointParts['view'], cookie: string): readonly EndpointView[] {
@@ -183,15 +197,11 @@ async function claimEndpoint(parts: EndpointParts, network: NetworkView, wanted:
   const { intents, reconciler, view, kernel } = parts
   const { value, revision } = await claimWithIntent(parts, network, wanted)
   const endpoint = readEndpoint({ value, createRevision: revision, modRevision: revision })
-  if (!view.endpoint(network.name, endpoint.id) && view.hasSeen(network.name, revision)) {
-    // The watch was faster than the answer, and has told its end, too: only an eviction does that.
-    kernel.abandon(vethName(endpoint.id))
-    reconciler.mark(intents.end({ network: network.name, endpointId: endpoint.id }))
-    throw evicted(view.self.node)
-  }
-  const appeared = view.setEndpoint(endpoint)
-  reconciler.mark([...appeared, ...intents.end({ network: network.name, endpointId: endpoint.id })])
-  return endpoint
+  const appeared = view.setWritten(endpoint)
+  reconciler.mark([...(appeared ?? []), ...intents.end({ network: network.name, endpointId: endpoint.id })])
+  if (appeared) return endpoint
+  kernel.abandon(vethName(endpoint.id))
+  throw evicted(view.self.node)
 }
 
 function claimWithIntent(parts: EndpointParts, network: NetworkView, wanted: Wanted): Promise<Claimed> {

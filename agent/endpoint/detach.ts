@@ -14,11 +14,15 @@ import { dropIfUnused } from './take-down.ts'
 /**
  * Takes the interface down and releases the addresses. Succeeds with a warning
  * when the store is away: the release is made up for later.
- * @throws OverlayError `not_found`, `invalid`
+ * @throws OverlayError `not_found`, `invalid`; `unavailable` when too many wait
  */
-export async function detach(parts: EndpointParts, request: DetachRequest): Promise<DetachResponse> {
+export async function detach(
+  parts: EndpointParts,
+  request: DetachRequest,
+  signal: AbortSignal,
+): Promise<DetachResponse> {
   const { network, id } = find(parts, request)
-  return parts.turns.run(network, async () => {
+  return parts.turns.offer(network, signal, async () => {
     const endpoint = parts.view.endpoint(network, id)
     if (!endpoint) throw new OverlayError('not_found', `endpoint ${id} was detached meanwhile`)
     const record = endpointRecord(endpoint, parts.view.network(network))
@@ -61,11 +65,13 @@ function bySandbox({ view, kernel }: EndpointParts, request: DetachRequest): rea
   if (!request.network) throw new OverlayError('invalid', 'name an endpoint, or a network and a sandbox')
   const network = networkName(view, request.network)
   const path = sandboxPath(request)
-  const cookie = cookieIfThere(kernel, path)
-  return [...view.localEndpoints(network)].filter(({ sandbox }) =>
-    // Where the namespace is gone, its path is all that is left to go by.
-    cookie === undefined ? sandbox?.path === path : sandbox?.cookie === cookie && sandbox.bootId === view.self.bootId,
-  )
+  const all = [...view.localEndpoints(network)]
+  // Where the namespace is gone, its path is all that is left to go by.
+  const former = all.filter(({ sandbox }) => sandbox?.path === path)
+  const cookie = cookieIfThere(kernel, path, former.length > 0)
+  if (cookie === undefined) return former
+  const there = all.filter(({ sandbox }) => sandbox?.cookie === cookie && sandbox.bootId === view.self.bootId)
+  return there.length > 0 ? there : former.filter(({ id }) => view.isVanished(id))
 }
 
 /** Also of a network that the store has lost. */
@@ -73,11 +79,12 @@ function networkName(view: EndpointParts['view'], reference: string): string {
   return view.network(reference)?.name ?? byReference(view.networks(), 'network', reference)?.name ?? reference
 }
 
-function cookieIfThere(kernel: EndpointParts['kernel'], path: string): string | undefined {
+/** `wasThere`: then something else at the path, a plain file perhaps, is what is left of it. */
+function cookieIfThere(kernel: EndpointParts['kernel'], path: string, wasThere: boolean): string | undefined {
   try {
     return kernel.netnsIdentity(path).cookie
   } catch (error) {
-    if (hasCode(error, 'not_found')) return undefined
+    if (hasCode(error, 'not_found') || (wasThere && hasCode(error, 'invalid'))) return undefined
     throw error
   }
 }

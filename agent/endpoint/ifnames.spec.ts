@@ -12,6 +12,14 @@ describe('hold', () => {
     expect(createIfnames().hold('1', '', taken).ifname).toBe(ifname)
   })
 
+  it('where none is asked for, the one that it had rather is taken, if it is free', () => {
+    const ifnames = createIfnames()
+    expect(ifnames.hold('1', '', ['lo', 'eth0'], 'net0').ifname).toBe('net0')
+    expect(ifnames.hold('1', '', ['lo', 'eth0'], 'net0').ifname).toBe('eth1')
+    expect(ifnames.hold('2', '', ['lo', 'net0'], 'net0').ifname).toBe('eth0')
+    expect(ifnames.hold('3', 'eth7', ['lo'], 'net0').ifname).toBe('eth7')
+  })
+
   it('nobody gets what another holds in the same sandbox', () => {
     const ifnames = createIfnames()
     const first = ifnames.hold('1', '', [])

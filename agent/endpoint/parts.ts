@@ -13,6 +13,7 @@ import type { Sync } from '../view/sync.ts'
 import type { View } from '../view/view.ts'
 import type { Ifnames } from './ifnames.ts'
 import type { Intents } from './intents.ts'
+import type { VanishedSandboxes } from './vanished.ts'
 
 export interface EndpointParts {
   readonly store: Store
@@ -29,6 +30,7 @@ export interface EndpointParts {
   readonly pool: AddressPool
   readonly quarantine: Quarantine
   readonly intents: Intents
+  readonly vanished: VanishedSandboxes
   /** Names of the interfaces that are being attached. */
   readonly ifnames: Ifnames
   /** Endpoints whose intents are being settled, so that it is done once. */

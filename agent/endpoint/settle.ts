@@ -1,8 +1,9 @@
 /** Settles what a lost answer, a crash or a reboot left open. */
 import { OverlayError } from '../../lib/errors.ts'
+import { mapParallel } from '../../lib/parallel.ts'
 import { retry } from '../../lib/retry.ts'
 import { absent, createdAt } from '../../store/store.ts'
-import type { Intent } from '../node/intent-file.ts'
+import type { End, Intent } from '../node/intent-file.ts'
 import { endpointKey } from '../state/key.ts'
 import type { EndpointView } from '../state/view.ts'
 import { readEndpoint } from '../view/records.ts'
@@ -42,30 +43,56 @@ function openFor({ intents, view }: EndpointParts, cookie: string): readonly Int
 }
 
 /** As `takeDown`; what it leaves open is settled as soon as that is possible. */
-export async function takeDownInTheEnd(parts: EndpointParts, endpoint: EndpointView): Promise<{ warning: string }> {
+export async function takeDownInTheEnd(
+  parts: EndpointParts,
+  endpoint: EndpointView,
+  end?: End,
+): Promise<{ warning: string }> {
   try {
-    return await takeDown(parts, endpoint)
+    return await takeDown(parts, endpoint, end)
   } finally {
     // Where the store is away, its return settles everything.
     if (parts.intents.isOpen(endpoint.id) && !parts.health.problem()) void settleAll(parts)
   }
 }
 
-/** Releases own endpoints whose sandboxes went with a former boot of this host. */
+/**
+ * Releases own endpoints whose sandboxes went with a former boot of this host.
+ * Each network's turn is taken at once: who attaches to it now comes after that.
+ */
 export async function releaseFormerBoots(parts: EndpointParts): Promise<void> {
-  const { view, turns, log } = parts
+  const { view, log } = parts
   const former = [...view.localEndpoints()].filter(({ sandbox }) => sandbox && sandbox.bootId !== view.self.bootId)
-  for (const endpoint of former) {
-    log.info({ endpoint: endpoint.id, network: endpoint.network }, 'its sandbox is gone since the host was booted')
-    try {
-      await turns.run(endpoint.network, async () => {
-        await takeDownInTheEnd(parts, endpoint)
-        dropIfUnused(parts, endpoint.network)
-      })
-    } catch (error) {
-      log.warn({ err: error, endpoint: endpoint.id }, 'former boot not released yet')
-    }
-  }
+  for (const { id, network } of former)
+    log.info({ endpoint: id, network }, 'its sandbox is gone since the host was booted')
+  const networks = new Set(former.map(({ network }) => network))
+  await Promise.all(
+    Array.from(networks, (network) =>
+      releaseVanished(parts, network, () => former.filter((endpoint) => endpoint.network === network)),
+    ),
+  )
+}
+
+/** How many are released at once. */
+const releasedAtOnce = 32
+
+/**
+ * Releases endpoints that have no sandbox any more: `which` of the network is
+ * asked when its turn has come. What cannot be released now stays open as an intent.
+ */
+export function releaseVanished(
+  parts: EndpointParts,
+  network: string,
+  which: () => readonly EndpointView[],
+): Promise<void> {
+  return parts.turns.run(network, async () => {
+    await mapParallel(which(), releasedAtOnce, (endpoint) =>
+      takeDownInTheEnd(parts, endpoint, 'VANISHED').catch((error: unknown) =>
+        parts.log.warn({ err: error, endpoint: endpoint.id }, 'a vanished sandbox is not released yet'),
+      ),
+    )
+    dropIfUnused(parts, network)
+  })
 }
 
 async function settlePatiently(parts: EndpointParts, intent: Intent): Promise<void> {
@@ -87,7 +114,7 @@ async function settlePatiently(parts: EndpointParts, intent: Intent): Promise<vo
 }
 
 async function settle(parts: EndpointParts, intent: Intent): Promise<void> {
-  const { store, intents, view, reconciler, health, guard, registration, log } = parts
+  const { store, intents, view, sync, reconciler, health, guard, registration, log } = parts
   const { network, endpointId, kind } = intent
   if (!intents.isOpen(endpointId)) return
   const distrust = guard.distrust()
@@ -99,9 +126,10 @@ async function settle(parts: EndpointParts, intent: Intent): Promise<void> {
     // A claim that is still on its way can commit no more after this.
     if (kind === 'claim') await registration().fence()
     const entry = await store.get(store.keys.endpoint(network, endpointId))
-    if (entry) await releaseAndForget(parts, readEndpoint(entry))
+    if (entry) await releaseAndForget(parts, readEndpoint(entry), intent.end)
     else {
       await proveGone(parts, network, endpointId)
+      sync.withheld.endpointSettled(endpointId)
       reconciler.mark([...view.removeEndpoint(network, endpointId, 0), ...intents.end(intent)])
     }
     log.info({ intent, undone: Boolean(entry) }, 'settled')

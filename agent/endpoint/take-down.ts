@@ -1,6 +1,7 @@
-/** The end of an endpoint: interface first, then its record; by detach, or because an attach failed. */
+/** The end of an endpoint: interface first, then its record; by detach, because an attach failed, or its sandbox is gone. */
 import { hasCode } from '../../lib/errors.ts'
 import { release } from '../ipam/release.ts'
+import type { End } from '../node/intent-file.ts'
 import { endpointKey } from '../state/key.ts'
 import type { EndpointView } from '../state/view.ts'
 import type { EndpointParts } from './parts.ts'
@@ -11,7 +12,7 @@ import type { EndpointParts } from './parts.ts'
  * @throws OverlayError when the kernel could not take the interface down; the
  * intent stays open then, too.
  */
-export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Promise<{ warning: string }> {
+export async function takeDown(parts: EndpointParts, endpoint: EndpointView, end?: End): Promise<{ warning: string }> {
   const { reconciler, intents, view, health, guard, log } = parts
   const { network, id } = endpoint
   const intent = {
@@ -20,6 +21,7 @@ export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Pr
     endpointId: id,
     bootId: view.self.bootId,
     cookie: endpoint.sandbox?.cookie ?? '',
+    ...(end && { end }),
   } as const
   reconciler.mark(intents.begin(intent))
   await reconciler.settle([endpointKey(network, id)], { forced: true })
@@ -35,7 +37,7 @@ export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Pr
       warning: `the interface is gone, but its addresses are only released when the store answers: ${away.message}`,
     }
   try {
-    await health.observe(() => releaseAndForget(parts, endpoint))
+    await health.observe(() => releaseAndForget(parts, endpoint, end))
     return { warning: '' }
   } catch (error) {
     // The store is away, or this node was evicted: both pass.
@@ -47,11 +49,12 @@ export async function takeDown(parts: EndpointParts, endpoint: EndpointView): Pr
 }
 
 /** The second half: record, view and intent. */
-export async function releaseAndForget(parts: EndpointParts, endpoint: EndpointView): Promise<void> {
+export async function releaseAndForget(parts: EndpointParts, endpoint: EndpointView, end?: End): Promise<void> {
   const { store, quarantine, registration, intents, reconciler, sync, view } = parts
   const { network, id } = endpoint
   const generation = () => registration().generation()
-  const revision = await release({ store, quarantine, generation }, endpoint)
+  const revision = await release({ store, quarantine, generation }, endpoint, end)
+  sync.wroteAt(revision)
   sync.withheld.endpointSettled(id)
   const keys = [...view.removeEndpoint(network, id, revision), ...intents.end({ network, endpointId: id })]
   reconciler.mark(keys)

@@ -62,20 +62,21 @@ export function checkWanted(self: Self, network: NetworkView, wanted: Wanted): v
   if (worst) throw new OverlayError(worst.code, all.map(({ message }) => message).join('; '))
 }
 
+/** Why the underlay of this host does not carry the network's frames; undefined if it does, or there is no such network. */
+export function misfit(self: Self, network: NetworkView | undefined): string | undefined {
+  const most = self.underlayMtu - vxlanOverhead[familyOf(self.vtep)]
+  if (!network || network.mtu <= most) return undefined
+  return `network ${network.name} has an MTU of ${network.mtu}, but the underlay of node ${self.node} (MTU ${self.underlayMtu}) carries at most ${most}: raise the underlay's MTU, or run "overlayctl update ${network.name} --mtu ${most}"`
+}
+
 function refusals(
   self: Self,
   network: NetworkView,
   { addresses, mac }: Pick<Wanted, 'addresses' | 'mac'>,
 ): readonly OverlayError[] {
   const found = addressFaults(network, addresses).map((fault) => new OverlayError('invalid', fault))
-  const most = self.underlayMtu - vxlanOverhead[familyOf(self.vtep)]
-  if (network.mtu > most)
-    found.push(
-      new OverlayError(
-        'failed_precondition',
-        `network ${network.name} has an MTU of ${network.mtu}, but the underlay of node ${self.node} (MTU ${self.underlayMtu}) carries at most ${most}: raise the underlay's MTU, or run "overlayctl update ${network.name} --mtu ${most}"`,
-      ),
-    )
+  const tooNarrow = misfit(self, network)
+  if (tooNarrow) found.push(new OverlayError('failed_precondition', tooNarrow))
   if (mac === gatewayMac(network))
     found.push(
       new OverlayError('already_exists', `MAC ${mac} is taken in ${network.name} by the gateway: ask for another`),

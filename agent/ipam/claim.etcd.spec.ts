@@ -232,6 +232,22 @@ describe('a refused claim touches no key, and says who has', () => {
     await expect(giveBack(host, claimed)).rejects.toMatchObject({ code: 'conflict' })
   })
 
+  it.each([
+    [{ reason: 'disk failing', since: '2026-01-01T00:00:00Z' }, ' (disk failing, since 2026-01-01T00:00:00Z)'],
+    [{}, ''],
+  ])('a node that is drained %j, until it is not', async (drain, why) => {
+    const { store } = cluster
+    await store.commit({ compares: [], writes: [put(store.keys.drain('host-1'), drain)] })
+    expect(await refused(host)).toMatchObject({
+      code: 'failed_precondition',
+      message: `node host-1 is drained${why}, and takes up nothing new: "overlayctl node undrain host-1" ends that`,
+    })
+    const other = await claimantOf(cluster, 2, network)
+    await claim(other.parts, other.request())
+    await store.commit({ compares: [], writes: [remove(store.keys.drain('host-1'))] })
+    await claim(host.parts, host.request())
+  })
+
   it('a network that was removed', async () => {
     await cluster.removeNetwork(network)
     expect(await refused(host)).toMatchObject({ code: 'not_found', message: 'network web was removed' })

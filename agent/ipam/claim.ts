@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OverlayError } from '../../lib/errors.ts'
 import type { Ip } from '../../lib/ip.ts'
 import { type Mac, macOf } from '../../lib/mac.ts'
-import { type AddressOwner, Endpoint, type Init, type Network, type Node } from '../../proto/index.ts'
+import { type AddressOwner, type Drain, Endpoint, type Init, type Network, type Node } from '../../proto/index.ts'
 import {
   absent,
   type Compare,
@@ -59,7 +59,7 @@ const mostAttempts = 200
 /**
  * Claims one address per subnet for a new endpoint.
  * @throws OverlayError `exhausted`, `already_exists` (name, MAC or address asked
- * for), `not_found` (network), `failed_precondition` (evicted);
+ * for), `not_found` (network), `failed_precondition` (evicted, or drained);
  * OutcomeUnknownError: then the attempt is still open.
  */
 export async function claim(parts: ClaimParts, request: ClaimRequest): Promise<Claimed> {
@@ -129,6 +129,7 @@ function claimTransaction(
   const compares: Compare[] = [
     { on: 'key', path: keys.network(network.name).path, modRevision: network.modRevision },
     registration.compare(),
+    absent(keys.drain(record.node)),
     absent(keys.endpoint(network.name, id)),
     ...unique.map(absent),
   ]
@@ -143,7 +144,7 @@ function claimTransaction(
     ...tenureWrites(keys, endpoint),
     ...requested.map((ip) => remove(keys.releasedAddress(network.name, ip))),
   ]
-  const otherwise = [keys.network(network.name), keys.node(record.node), ...unique]
+  const otherwise = [keys.network(network.name), keys.node(record.node), keys.drain(record.node), ...unique]
   return { compares, writes, otherwise, endpoint }
 }
 
@@ -176,6 +177,8 @@ function learn(
   const node: Entry<Node> | undefined = entryOf(keys.node(request.record.node))
   if (node?.createRevision !== parts.registration.generation()) throw evicted(request.record.node)
   parts.registration.seen(node)
+  const drain = entryOf(keys.drain(request.record.node))
+  if (drain) throw drained(request.record.node, drain.value)
 
   const taken: string[] = []
   const namesake = request.name ? entryOf(keys.name(network.name, request.name)) : undefined
@@ -194,7 +197,16 @@ function learn(
   if (taken.length > 0) throw new OverlayError('already_exists', `${taken.join('; ')}: ask for another`)
 }
 
-function ownerText({ kind, endpointId, node, name }: AddressOwner): string {
+function drained(node: string, { reason, since }: Drain): OverlayError {
+  const why = [reason, since && `since ${since}`].filter(Boolean).join(', ')
+  return new OverlayError(
+    'failed_precondition',
+    `node ${node} is drained${why && ` (${why})`}, and takes up nothing new: "overlayctl node undrain ${node}" ends that`,
+  )
+}
+
+/** Whose an address is, for people. */
+export function ownerText({ kind, endpointId, node, name }: AddressOwner): string {
   const owners: Record<AddressOwner['kind'], string> = {
     ENDPOINT: `endpoint ${endpointId} on node ${node}`,
     GATEWAY: 'the gateway',

@@ -3,6 +3,7 @@ import { hasCode, OverlayError } from '../../lib/errors.ts'
 import type { Ip } from '../../lib/ip.ts'
 import { putToRest, type Quarantine, type Rest } from '../../store/quarantine.ts'
 import { type Compare, createdAt, type Key, type Outcome, remove, type Store, unchanged } from '../../store/store.ts'
+import type { End } from '../node/intent-file.ts'
 import type { EndpointView } from '../state/view.ts'
 import { tenureWrites } from './tenure.ts'
 
@@ -33,14 +34,15 @@ const attempts = 3
  * @throws OutcomeUnknownError: it may be repeated; OverlayError `conflict` when
  * the node or the endpoint is not the one that is meant.
  */
-export async function release(parts: ReleaseParts, endpoint: EndpointView): Promise<number> {
+export async function release(parts: ReleaseParts, endpoint: EndpointView, end: End = 'DETACHED'): Promise<number> {
   const { store, quarantine, generation } = parts
   const { network, id, node, createRevision } = endpoint
   const current = generation()
   let holdings = asClaimed(store, endpoint)
   for (let attempt = 0; attempt < attempts; attempt++) {
     const rest = await quarantine.lease()
-    const commit = (lease: Rest) => commitRelease(store, endpoint, current, holdings, lease)
+    const tenureEnd = { releasedAt: new Date().toISOString(), end }
+    const commit = (lease: Rest) => commitRelease(store, endpoint, current, holdings, lease, tenureEnd)
     const outcome = await commit(rest).catch(async (error: unknown) => {
       if (!hasCode(error, 'conflict')) throw error
       // Its lease is gone, so nothing was written.
@@ -68,6 +70,7 @@ function commitRelease(
   generation: number,
   holdings: readonly Holding[],
   rest: Rest,
+  tenureEnd: { readonly releasedAt: string; readonly end: End },
 ): Promise<Outcome> {
   const { keys } = store
   const { network, id, node, createRevision } = endpoint
@@ -84,7 +87,7 @@ function commitRelease(
       ...holdings.map((holding) => remove(holding.key)),
       ...addresses.map((ip) => putToRest(keys, network, ip, node, rest)),
       remove(keys.placement(node, network, id)),
-      ...tenureWrites(keys, { ...endpoint, addresses }, { releasedAt: new Date().toISOString(), end: 'DETACHED' }),
+      ...tenureWrites(keys, { ...endpoint, addresses }, tenureEnd),
     ],
     // Whether they are there is what counts, readable or not.
     otherwise: [key, keys.node(node)].map(({ path }) => ({ path, type: null })),

@@ -22,21 +22,24 @@ function nodeWith(before: Memory | undefined) {
       memory = content
     },
   } as StateDir
-  const examine = async ({ uid, revision }: Found) => {
+  const examine = async ({ uid, revision }: Found, accept = false) => {
     const store = {
       urls: ['http://etcd:2379'],
       keys: createKeys('/t/'),
       get: async () => (uid === undefined ? undefined : { value: { uid } }),
       probe: async () => ({ revision, milliseconds: 1 }),
     } as unknown as Store
-    return examineStore(store, stateDir, guard)
+    return examineStore({ store, stateDir, guard, node: 'h1', accept })
   }
   return { guard, examine, memory: () => memory }
 }
 
 const memory: Memory = { clusterUid: 'c1', revision: 100, generation: 3 }
 const at = 'the store at http://etcd:2379 under /t/'
-const wayOut = 'if this is meant to be so, stop the agent, remove /state/cluster.json and start it again'
+const wayOut =
+  'if this node is to leave its cluster, detach its endpoints, stop the agent, remove /state/cluster.json and start it again'
+const resync =
+  'if that is meant to be so, run "overlayctl node resync h1": what lives on this host and was lost is then written back'
 
 describe('examineStore', () => {
   it.each<[string, Memory | undefined, Found]>([
@@ -73,7 +76,7 @@ describe('examineStore', () => {
     [
       'an older one',
       { uid: 'c1', revision: 99 },
-      `${at} is at revision 99, but this node has seen 100: it was restored from an older state; ${wayOut}`,
+      `${at} is at revision 99, but this node has seen 100: it was restored from an older state; ${resync}`,
     ],
   ])('doubts %s', async (_, found, reason) => {
     const { guard, examine } = nodeWith(memory)
@@ -85,11 +88,21 @@ describe('examineStore', () => {
     const first = nodeWith(memory)
     await first.examine({ uid: 'c1', revision: 99 })
     const doubt = first.guard.reason()
-    expect(first.memory()).toEqual({ ...memory, doubt })
+    expect(first.memory()).toEqual({ ...memory, doubt, wentBackTo: 99 })
     expect(await first.examine({ uid: 'c1', revision: 5_000 })).toBeUndefined()
     const second = nodeWith(first.memory())
     expect(await second.examine({ uid: 'c1', revision: 6_000 })).toBeUndefined()
     expect(second.guard.reason()).toBe(doubt)
+  })
+
+  it('believes it all the same when it is told to, without forgetting the doubt', async () => {
+    const { guard, examine, memory: now } = nodeWith(memory)
+    expect(await examine({ uid: 'c1', revision: 99 }, true)).toBe('c1')
+    expect(guard.reason()).toBeUndefined()
+    expect(now()).toMatchObject({ revision: 100, doubt: expect.stringContaining('older state'), wentBackTo: 99 })
+    expect(await examine({ uid: 'c1', revision: 99 })).toBeUndefined()
+    expect(await examine({ uid: 'c2', revision: 99 }, true)).toBeUndefined()
+    expect(guard.isForeign()).toBe(true)
   })
 
   it('the right store ends the doubt that another one raised', async () => {

@@ -4,6 +4,7 @@ import type { Logger } from '../../lib/log.ts'
 import { type Backoff, delayBefore, pause } from '../../lib/retry.ts'
 import { absent, put, type Store, unchanged } from '../../store/store.ts'
 import type { Guard } from '../guard.ts'
+import { createDue } from './due.ts'
 import type { Report } from './host-routes.ts'
 import type { Registration } from './registration.ts'
 
@@ -37,22 +38,15 @@ export interface HostRoutesReporter {
 /** Reports until the signal aborts; what fails is tried again. */
 export function reportHostRoutes(options: HostRoutesReporterOptions): HostRoutesReporter {
   const { signal, log } = options
-  let isDue = true
-  let wake = () => {}
+  const due = createDue(signal)
   let tellAttempted = () => {}
   const attempted = new Promise<void>((resolve) => {
     tellAttempted = resolve
   })
 
-  const untilDue = async (milliseconds: number) => {
-    if (isDue) return
-    const woken = new AbortController()
-    wake = () => woken.abort()
-    await pause(milliseconds, AbortSignal.any([signal, woken.signal]))
-  }
   const run = async () => {
     for (let failures = 0; !signal.aborted; ) {
-      isDue = false
+      due.begin()
       const began = performance.now()
       let looked = began
       try {
@@ -65,19 +59,13 @@ export function reportHostRoutes(options: HostRoutesReporterOptions): HostRoutes
         log[failures++ === 0 ? 'warn' : 'debug']({ err: error }, 'host routes not reported')
       }
       tellAttempted()
-      await untilDue(failures === 0 ? lookInterval : delayBefore(failures - 1, backoff))
+      await due.wait(failures === 0 ? lookInterval : delayBefore(failures - 1, backoff))
       await pause(Math.max(settleTime, (looked - began) / mostShareOfTime), signal)
     }
     tellAttempted()
   }
   run().catch((error: unknown) => log.error({ err: error }, 'host routes are reported no more'))
-  return {
-    changed() {
-      isDue = true
-      wake()
-    },
-    attempted,
-  }
+  return { changed: due.note, attempted }
 }
 
 /**

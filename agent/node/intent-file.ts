@@ -13,9 +13,13 @@ const schema = z.object({
   bootId: z.string(),
   /** The sandbox's cookie: it is not attached again before this is settled. */
   cookie: z.string(),
+  /** Of a release: why; detached if it is not said. */
+  end: z.enum(['DETACHED', 'VANISHED']).optional(),
 })
 /** A claim or release whose outcome is not known until the intent is removed. */
 export type Intent = z.infer<typeof schema>
+/** How an endpoint of this host ends, for the journal. */
+export type End = NonNullable<Intent['end']>
 
 /** Bytes, line feed included: longer than any intent. A blank line is free. */
 const lineLength = 512

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { OverlayError } from '../../lib/errors.ts'
 import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
 import { put, remove } from '../../store/store.ts'
 import { createGuard } from '../guard.ts'
@@ -23,21 +24,25 @@ afterEach(async () => {
   await cluster.close()
 })
 
-function enter(node = nodeRecord(1)) {
+function enter(node = nodeRecord(1), store = cluster.connect()) {
   const stop = new AbortController()
   stops.push(stop)
   const guard = createGuard(silent, () => undefined)
+  const waits: string[] = []
   const onRegisteredAnew = vi.fn()
+  const onEvicted = vi.fn(() => Promise.resolve())
   const entered: Promise<Membership> = enterCluster({
-    store: cluster.connect(),
+    store,
     node,
     sessionTtl: 5,
     guard,
     signal: stop.signal,
     log: silent,
+    onEvicted,
     onRegisteredAnew,
+    onWaiting: (why) => waits.push(why.message),
   })
-  return { entered, stop, guard, onRegisteredAnew }
+  return { entered, stop, guard, onEvicted, onRegisteredAnew, waits }
 }
 
 const session = () => cluster.store.get(cluster.store.keys.session('host-1'))
@@ -137,6 +142,71 @@ describe('eviction', () => {
     expect(() => membership.registration()).toThrow('node host-1 was removed from the cluster')
     await store.commit({ compares: [], writes: [remove(store.keys.node('host-1'))] })
     expect(onRegisteredAnew).not.toHaveBeenCalled()
+  })
+
+  it('takes down what the node had before it registers anew, and waits for that', async () => {
+    const { entered, onEvicted, onRegisteredAnew, waits } = enter()
+    const membership = await entered
+    const { store } = cluster
+    let isDown = false
+    onEvicted.mockImplementation(async () => {
+      expect(await nodeEntry()).toBeUndefined()
+      if (!isDown) throw new OverlayError('internal', 'the kernel does not want to')
+    })
+    await store.commit({ compares: [], writes: [remove(store.keys.node('host-1'))] })
+    membership.ownNodeSeen(undefined)
+    await vi.waitUntil(() => waits.length > 0, { timeout: 5_000, interval: 5 })
+    expect(waits).toEqual(['the kernel does not want to'])
+    expect(await nodeEntry()).toBeUndefined()
+    isDown = true
+    await vi.waitUntil(() => onRegisteredAnew.mock.calls.length > 0, { timeout: 5_000, interval: 5 })
+    expect(onRegisteredAnew).toHaveBeenCalledWith((await nodeEntry())?.createRevision)
+  })
+
+  it('does not end the agent when its VTEP address is another’s by then: it waits, naming the other', async () => {
+    const { entered, onRegisteredAnew, waits } = enter()
+    const membership = await entered
+    const { store } = cluster
+    const twin = { ...nodeRecord(2), vtepAddress: '192.0.2.1' }
+    await store.commit({
+      compares: [],
+      writes: [remove(store.keys.node('host-1')), put(store.keys.node('host-2'), twin)],
+    })
+    membership.ownNodeSeen(undefined)
+    await vi.waitUntil(() => waits.length > 0, { timeout: 5_000, interval: 5 })
+    expect(waits[0]).toContain('VTEP address 192.0.2.1 is already that of node host-2')
+    // It has its own by now: that is what the node registers with.
+    await membership.change({ vtepAddress: '192.0.2.11', underlayMtu: 1400 })
+    await vi.waitUntil(() => onRegisteredAnew.mock.calls.length > 0, { timeout: 5_000, interval: 5 })
+    expect((await nodeEntry())?.value).toMatchObject({ vtepAddress: '192.0.2.11', underlayMtu: 1400 })
+  })
+
+  it('registers with the VTEP address that the node has by then', async () => {
+    const store = cluster.connect()
+    const { entered, onRegisteredAnew } = enter(nodeRecord(1), store)
+    const membership = await entered
+    const commit = store.commit.bind(store)
+    vi.spyOn(store, 'commit').mockImplementationOnce(async (transaction) => {
+      const outcome = await commit(transaction)
+      await membership.change({ vtepAddress: '192.0.2.11', underlayMtu: 1400 })
+      return outcome
+    })
+    await cluster.store.commit({ compares: [], writes: [remove(store.keys.node('host-1'))] })
+    membership.ownNodeSeen(undefined)
+    await vi.waitUntil(() => onRegisteredAnew.mock.calls.length > 0, { timeout: 5_000, interval: 5 })
+    expect((await nodeEntry())?.value).toMatchObject({ vtepAddress: '192.0.2.11', underlayMtu: 1400 })
+  })
+
+  it('another VTEP address is not written to a store that is in doubt', async () => {
+    const { entered, guard } = enter()
+    const membership = await entered
+    guard.set('history', 'the store has another history than before')
+    const change = { vtepAddress: '192.0.2.11', underlayMtu: 1400 }
+    await expect(membership.change(change)).rejects.toMatchObject({ code: 'unavailable' })
+    expect((await nodeEntry())?.value.vtepAddress).toBe('192.0.2.1')
+    guard.set('history', undefined)
+    await membership.change(change)
+    expect((await nodeEntry())?.value).toMatchObject(change)
   })
 
   it('is not believed of a store that is in doubt', async () => {

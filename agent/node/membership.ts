@@ -1,5 +1,4 @@
 /** This node's place in the cluster: its session and its record, kept up for as long as the agent runs. */
-
 import { OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { retry } from '../../lib/retry.ts'
@@ -7,7 +6,7 @@ import type { Init, Node } from '../../proto/index.ts'
 import { holdLease } from '../../store/hold-lease.ts'
 import type { Entry, Store } from '../../store/store.ts'
 import type { Guard } from '../guard.ts'
-import { evicted, isPassing, type Registration, register } from './registration.ts'
+import { evicted, isPassing, type NodeChange, type Registration, register } from './registration.ts'
 import { establishSession } from './session.ts'
 
 export interface Membership {
@@ -17,6 +16,20 @@ export interface Membership {
   readonly generation: () => number | undefined
   /** The store's record of this node, as the watch tells it; undefined when it was removed. */
   readonly ownNodeSeen: (entry: Entry<Node> | undefined) => void
+  /**
+   * Writes the node's record with another VTEP address or MTU; while the node is
+   * evicted, it is what it will register with.
+   * @throws OverlayError as `Registration.change`; `unavailable` while the store is in doubt
+   */
+  readonly change: (change: NodeChange) => Promise<void>
+  /**
+   * Registers with the store as it is now: it went back, and may have an older
+   * record of this node, or none. Waits until endpoints of a former node of this
+   * name are released: what a store without the node's record has of it is an
+   * eviction that the controllers have yet to finish.
+   * @throws OverlayError `already_exists` when name or VTEP are another host's.
+   */
+  readonly reenter: (signal: AbortSignal) => Promise<void>
   /** After the signal has aborted: resolves when the session is closed. */
   readonly left: () => Promise<void>
 }
@@ -28,8 +41,15 @@ export interface MembershipOptions {
   readonly guard: Guard
   readonly signal: AbortSignal
   readonly log: Logger
+  /**
+   * The node was evicted: takes down all that it had, which may be others' by now.
+   * It is repeated until it succeeds; the node registers anew after that.
+   */
+  readonly onEvicted: () => Promise<void>
   /** The node was evicted and has registered anew. */
-  readonly onRegisteredAnew: () => void
+  readonly onRegisteredAnew: (generation: number) => void
+  /** What the node waits for, for people. */
+  readonly onWaiting: (why: OverlayError) => void
 }
 
 /**
@@ -38,26 +58,42 @@ export interface MembershipOptions {
  * @throws OverlayError `already_exists` when name or VTEP are another host's.
  */
 export async function enterCluster(options: MembershipOptions): Promise<Membership> {
-  const { store, node, guard, signal, log, onRegisteredAnew } = options
-  const registerPatiently = () =>
-    retry(async () => (refuseInDoubt(guard), register(store, node)), {
+  const { store, guard, signal, log, onEvicted, onRegisteredAnew, onWaiting } = options
+  let { node } = options
+  const patiently = <T>(action: () => Promise<T>, what: string, worthwhile?: (error: unknown) => boolean) =>
+    retry(action, {
       signal,
-      worthwhile: isPassing,
+      ...(worthwhile && { worthwhile }),
       backoff: { first: 100, most: 2_000 },
-      onRetry: (error) => log.warn({ err: error }, 'not registered yet'),
+      onRetry: (error) => {
+        log.warn({ err: error }, what)
+        onWaiting(OverlayError.from(error))
+      },
     })
+  const registerAsIs = async () => {
+    const sent = node
+    const registered = await register(store, sent)
+    if (sent === node) return registered
+    throw new OverlayError('conflict', `the VTEP address of node ${node.name} changed while it was registered`)
+  }
+  const registerOnce = async () => (refuseInDoubt(guard), registerAsIs())
   const refused = new AbortController()
   const session = await openSession({ ...options, signal: AbortSignal.any([signal, refused.signal]) })
-  let registration: Registration | undefined = await registerPatiently().catch(async (error: unknown) => {
-    // Or else the session would keep the name's rightful holder away until it runs out.
-    refused.abort()
-    await session.closed
-    throw error
-  })
+  let registration: Registration | undefined = await patiently(registerOnce, 'not registered yet', isPassing).catch(
+    async (error: unknown) => {
+      // Or else the session would keep the name's rightful holder away until it runs out.
+      refused.abort()
+      await session.closed
+      throw error
+    },
+  )
   const registerAnew = async () => {
-    registration = await registerPatiently()
-    log.info({ generation: registration.generation() }, 'registered anew after eviction')
-    onRegisteredAnew()
+    await patiently(onEvicted, 'what this node has lost could not be taken down yet')
+    // An agent that runs does not give up: what stands against it, another's VTEP address for example, may pass.
+    const registered = await patiently(registerOnce, 'not registered anew yet')
+    registration = registered
+    log.info({ generation: registered.generation() }, 'registered anew after eviction')
+    onRegisteredAnew(registered.generation())
   }
   return {
     registration() {
@@ -65,6 +101,25 @@ export async function enterCluster(options: MembershipOptions): Promise<Membersh
       throw evicted(node.name)
     },
     generation: () => registration?.generation(),
+    async change(change) {
+      const before = node
+      // First: what registers meanwhile has to know.
+      node = { ...node, ...change }
+      try {
+        if (registration) refuseInDoubt(guard)
+        await registration?.change(change)
+      } catch (error) {
+        node = before
+        throw error
+      }
+    },
+    async reenter(given) {
+      registration = await retry(registerAsIs, {
+        signal: AbortSignal.any([signal, given]),
+        worthwhile: isPassing,
+        backoff: { first: 100, most: 2_000 },
+      })
+    },
     ownNodeSeen(entry) {
       // What a wrong store says of this node, or lacks, is no eviction.
       if (guard.distrust()) return
@@ -79,7 +134,7 @@ export async function enterCluster(options: MembershipOptions): Promise<Membersh
 }
 
 /** Resolves when the session is open for the first time; it is kept until the signal aborts. */
-function openSession({ store, node, sessionTtl, guard, signal, log }: MembershipOptions) {
+function openSession({ store, node, sessionTtl, guard, signal, log, onWaiting }: MembershipOptions) {
   return new Promise<{ closed: Promise<void> }>((resolve, reject) => {
     const closed = holdLease(store, {
       ttlSeconds: sessionTtl,
@@ -89,6 +144,7 @@ function openSession({ store, node, sessionTtl, guard, signal, log }: Membership
         refuseInDoubt(guard)
         await establishSession(store, { node: node.name, uid: node.uid, bootId: node.bootId }, lease)
       },
+      onFailure: onWaiting,
       onState: (held) => {
         log.info({ held }, 'session')
         if (held) resolve({ closed })

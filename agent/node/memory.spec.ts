@@ -5,8 +5,7 @@ import type { Memory, StateDir } from './state-dir.ts'
 
 function dirWith(memory?: Memory) {
   const writeMemory = vi.fn<StateDir['writeMemory']>()
-  const unused = { readIntents: () => [], writeIntent: () => undefined, removeIntent: () => undefined }
-  return { path: '/state', nodeUid: 'u1', readMemory: () => memory, writeMemory, ...unused }
+  return { path: '/state', readMemory: () => memory, writeMemory }
 }
 const before = { clusterUid: 'c1', revision: 7, generation: 3, node: 'host-1' }
 
@@ -15,6 +14,12 @@ it.each([
   ['a newer revision', before, { revision: 8, generation: 3 }, { revision: 8, generation: 3 }],
   ['another generation, but no older revision', before, { revision: 6, generation: 9 }, { revision: 7, generation: 9 }],
   ['no generation: the last one', before, { revision: 8, generation: undefined }, { revision: 8, generation: 3 }],
+  [
+    'that not all nodes are resynced',
+    { ...before, wentBackTo: 5 },
+    { revision: 8, generation: 3 },
+    { revision: 8, generation: 3, wentBackTo: 5 },
+  ],
   ['nothing new', before, { revision: 6, generation: undefined }, undefined],
 ])('remembers %s', (_, memory, seen, written) => {
   const dir = dirWith(memory)

@@ -12,21 +12,24 @@ export interface Seen {
   readonly node: string
 }
 
+type Remembering = Pick<StateDir, 'readMemory' | 'writeMemory'>
+
 /** Writes down what is new; never an older revision than before. Throws nothing: the next time it is tried again. */
-export function rememberSeen(stateDir: StateDir, { clusterUid, node, ...seen }: Seen, log: Logger): void {
+export function rememberSeen(stateDir: Remembering, { clusterUid, node, ...seen }: Seen, log: Logger): void {
   try {
     const memory = stateDir.readMemory()
     const revision = Math.max(seen.revision, memory?.revision ?? 0)
     const generation = seen.generation ?? memory?.generation ?? 0
     if (memory?.revision === revision && memory.generation === generation) return
-    stateDir.writeMemory({ clusterUid, revision, generation, node })
+    const { wentBackTo } = memory ?? {}
+    stateDir.writeMemory({ clusterUid, revision, generation, node, ...(wentBackTo !== undefined && { wentBackTo }) })
   } catch (error) {
     log.warn({ err: error }, 'what was seen of the store could not be written down')
   }
 }
 
 /** Under another name all that lives here would look evicted. @throws OverlayError `failed_precondition` */
-export function refuseOtherName(stateDir: StateDir, name: string): void {
+export function refuseOtherName(stateDir: Pick<StateDir, 'path' | 'readMemory'>, name: string): void {
   const known = stateDir.readMemory()?.node
   if (known === undefined || known === name) return
   throw new OverlayError(

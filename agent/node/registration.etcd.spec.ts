@@ -90,6 +90,51 @@ describe('register', () => {
   })
 })
 
+describe('change', () => {
+  it('writes the record within its generation, and what was sent before it can commit no more', async () => {
+    const { store } = cluster
+    const registration = await register(store, nodeRecord(1))
+    const before = registration.compare()
+    await registration.change({ vtepAddress: '192.0.2.11', underlayMtu: 9000 })
+    const entry = await nodeEntry()
+    expect(entry?.value).toMatchObject({ ...nodeRecord(1), vtepAddress: '192.0.2.11', underlayMtu: 9000 })
+    expect(entry?.createRevision).toBe(registration.generation())
+    expect(registration.compare()).toMatchObject({ modRevision: entry?.modRevision })
+    expect((await store.commit({ compares: [before], writes: [] })).committed).toBe(false)
+    await registration.fence()
+    expect((await nodeEntry())?.value.vtepAddress).toBe('192.0.2.11')
+  })
+
+  it('refuses the VTEP address of another node, naming it', async () => {
+    const registration = await register(cluster.store, nodeRecord(1))
+    await register(cluster.store, nodeRecord(2))
+    const before = await cluster.dump()
+    await expect(registration.change({ vtepAddress: '192.0.2.2', underlayMtu: 1500 })).rejects.toMatchObject({
+      code: 'already_exists',
+      message: expect.stringContaining('VTEP address 192.0.2.2 is already that of node host-2'),
+    })
+    expect(await cluster.dump()).toEqual(before)
+  })
+
+  it('is refused by a store that went back, instead of being sent for ever', async () => {
+    const registration = await register(cluster.store, nodeRecord(1))
+    const now = await nodeEntry()
+    if (!now) throw new Error('the node is not there')
+    registration.seen({ ...now, modRevision: now.modRevision + 100 })
+    await expect(registration.fence()).rejects.toMatchObject({ code: 'conflict' })
+    expect((await nodeEntry())?.modRevision).toBe(now.modRevision)
+  })
+
+  it('of an evicted node is refused', async () => {
+    const registration = await register(cluster.store, nodeRecord(1))
+    await cluster.store.commit({ compares: [], writes: [remove(cluster.store.keys.node('host-1'))] })
+    const change = { vtepAddress: '192.0.2.11', underlayMtu: 1500 }
+    await expect(registration.change(change)).rejects.toMatchObject({ code: 'failed_precondition' })
+    await register(cluster.store, nodeRecord(1))
+    await expect(registration.change(change)).rejects.toMatchObject({ code: 'failed_precondition' })
+  })
+})
+
 describe('fence', () => {
   it('kills what was built before it, and only that', async () => {
     const { store } = cluster

@@ -23,12 +23,26 @@ export interface Registration {
   /** The record as it was seen in the store; older ones than known, and other generations, are passed over. */
   seen(entry: Entry<Node>): void
   /**
+   * Writes what is another since.
+   * @throws OverlayError `already_exists` when the VTEP address is another node's,
+   * `failed_precondition` when the node was evicted, `conflict` when it is worth
+   * another attempt.
+   */
+  change(change: NodeChange): Promise<void>
+  /**
    * Writes the record anew: no transaction that is still on its way can commit
    * afterwards.
-   * @throws OverlayError `failed_precondition` when the node was evicted.
+   * @throws OverlayError `failed_precondition` when the node was evicted,
+   * `conflict` when the store went back.
    */
   fence(): Promise<void>
 }
+
+/** What may change of a node while its agent runs. */
+export type NodeChange = Pick<Node, 'vtepAddress' | 'underlayMtu'>
+
+/** Nodes are written seldom. */
+const changeAttempts = 5
 
 /**
  * Registers the node, or finds it registered.
@@ -68,23 +82,46 @@ function registration(store: Store, first: Entry<Node>): Registration {
   const seen = (entry: Entry<Node>) => {
     if (entry.createRevision === record.createRevision && entry.modRevision > record.modRevision) record = entry
   }
+  const change = async (changed: NodeChange): Promise<boolean> => {
+    const { entries, revision } = await store.list(store.keys.nodes)
+    const own = entries.find(({ value }) => value.name === record.value.name)
+    if (own?.createRevision !== record.createRevision) throw evicted(record.value.name)
+    seen(own)
+    const value = { ...own.value, ...changed }
+    refuseDuplicates(
+      value,
+      own.value,
+      entries.map((entry) => entry.value),
+    )
+    const outcome = await store.commit({
+      compares: [rangeUnchanged(store.keys.nodes, revision), unchanged(own)],
+      writes: [put(store.keys.node(value.name), value, { over: own })],
+    })
+    if (outcome.committed) seen({ ...own, value, modRevision: outcome.revision })
+    return outcome.committed
+  }
   return {
     generation: () => record.createRevision,
     compare: () => unchanged(record),
     seen,
+    async change(changed) {
+      for (let attempt = 0; attempt < changeAttempts; attempt++) if (await change(changed)) return
+      throw new OverlayError('conflict', `the nodes changed while ${record.value.name} was changed`)
+    },
     async fence() {
       const key = store.keys.node(record.value.name)
       for (;;) {
+        const sent = record
         const outcome = await store.commit({
-          compares: [unchanged(record)],
-          writes: [put(key, record.value, { over: record })],
+          compares: [unchanged(sent)],
+          writes: [put(key, sent.value, { over: sent })],
         })
-        if (outcome.committed) {
-          record = { ...record, modRevision: outcome.revision }
-          return
-        }
+        if (outcome.committed) return seen({ ...sent, modRevision: outcome.revision })
         const now = await store.get(key)
         if (now?.createRevision !== record.createRevision) throw evicted(record.value.name)
+        // To be sent again only with what is newer: an older one is what a store has that went back.
+        if (now.modRevision <= sent.modRevision)
+          throw new OverlayError('conflict', `the store has an older record of node ${record.value.name} than it had`)
         seen(now)
       }
     },
@@ -113,11 +150,12 @@ function refuseDuplicates(node: Init<Node>, own: Node | undefined, all: readonly
   if (twin)
     throw new OverlayError(
       'already_exists',
-      `VTEP address ${node.vtepAddress} is already that of node ${twin.name}: give --vtep-address or --vtep-interface so that each host has its own`,
+      `VTEP address ${node.vtepAddress} is already that of node ${twin.name}: give --vtep-address or --vtep-interface so that each host has its own, or, if that host is gone for good, run "overlayctl node rm ${twin.name}"`,
     )
 }
 
 function isUpToDate(known: Node, wanted: Init<Node>): boolean {
-  const fields = ['vtepAddress', 'underlayMtu', 'version', 'bootId', 'machineId'] as const
-  return fields.every((field) => known[field] === wanted[field])
+  const fields = ['vtepAddress', 'underlayMtu', 'version', 'bootId', 'machineId', 'sessionTtl'] as const
+  const { sessionTtl = known.sessionTtl } = wanted
+  return fields.every((field) => known[field] === { ...wanted, sessionTtl }[field])
 }

@@ -18,13 +18,20 @@ export async function establishSession(
   const key = store.keys.session(session.node)
   const holder = await store.get(key)
   if (holder && holder.value.uid !== session.uid) throw await heldByOther(store, session.node)
-  if (holder && holder.value.bootId !== session.bootId)
-    throw new OverlayError('conflict', `the session of node ${session.node} in its former boot has not run out yet`)
+  if (holder && holder.value.bootId !== session.bootId) throw await formerBoot(store, session.node)
   const outcome = await store.commit({
     compares: [holder ? unchanged(holder) : absent(key)],
     writes: [put(key, { ...session, startedAt: new Date().toISOString() }, { lease })],
   })
   if (!outcome.committed) throw new OverlayError('conflict', `the session of node ${session.node} changed meanwhile`)
+}
+
+async function formerBoot(store: Store, node: string): Promise<OverlayError> {
+  const holder: Node | undefined = (await store.get(store.keys.node(node)))?.value
+  return new OverlayError(
+    'conflict',
+    `the session of node ${node} in another boot has not run out yet: this host waits for that, if it was only just booted; should another host (VTEP ${holder?.vtepAddress ?? 'unknown'}) run from a copy of this one's disk, stop the agent here, remove its --state-dir, and give it another --node`,
+  )
 }
 
 async function heldByOther(store: Store, node: string): Promise<OverlayError> {

@@ -51,6 +51,24 @@ describe('the memory', () => {
   )
 })
 
+describe('what lives here', () => {
+  it('is what was written last, with its labels', () => {
+    const stateDir = openStateDir(path())
+    expect(stateDir.readEndpoints()).toEqual([])
+    stateDir.writeEndpoints([{ id: 'e1' }, { id: 'e2' }])
+    stateDir.writeEndpoints([{ id: 'e1', network: 'web', addresses: ['10.0.9.2'], labels: { app: 'shop' } }])
+    expect(openStateDir(path()).readEndpoints()).toMatchObject([
+      { id: 'e1', network: 'web', addresses: ['10.0.9.2'], labels: { app: 'shop' } },
+    ])
+  })
+
+  it.each(['', '[{"id"', '{}', '[7]', 'null'])('is nothing when its file is %j', (content) => {
+    const stateDir = openStateDir(path())
+    writeFileSync(join(path(), 'endpoints.json'), content)
+    expect(stateDir.readEndpoints()).toEqual([])
+  })
+})
+
 it('the directory is for its owner alone', () => {
   openStateDir(path())
   expect(statSync(path()).mode & 0o777).toBe(0o700)

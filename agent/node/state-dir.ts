@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { OverlayError } from '../../lib/errors.ts'
+import { Endpoint, type Init, type JsonObject } from '../../proto/index.ts'
 import { type Intent, openIntentFile } from './intent-file.ts'
 
 const memorySchema = z.object({
@@ -17,7 +18,13 @@ const memorySchema = z.object({
   node: z.string().optional(),
   /** What spoke against the store's history when the agent was stopped. */
   doubt: z.string().optional(),
+  /**
+   * The revision at which the store was found to have gone back, until all nodes
+   * have written back what it lost.
+   */
+  wentBackTo: z.number().optional(),
 })
+const recordsSchema = z.array(z.record(z.string(), z.json()))
 export type Memory = z.infer<typeof memorySchema>
 
 export interface StateDir {
@@ -26,6 +33,9 @@ export interface StateDir {
   readonly nodeUid: string
   readMemory(): Memory | undefined
   writeMemory(memory: Memory): void
+  /** What lived on this host when the agent last wrote it down. */
+  readEndpoints(): readonly Endpoint[]
+  writeEndpoints(endpoints: readonly Init<Endpoint>[]): void
   readIntents(): readonly Intent[]
   writeIntent(intent: Intent): void
   removeIntent(endpointId: string): void
@@ -39,6 +49,7 @@ export interface StateDir {
 export function openStateDir(path: string): StateDir {
   const intents = join(path, 'intents')
   const memory = join(path, 'cluster.json')
+  const endpoints = join(path, 'endpoints.json')
   const uidFile = join(path, 'node-uid')
   explained(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }))
   const file = explained(intents, () => openIntentFile(intents))
@@ -54,6 +65,10 @@ export function openStateDir(path: string): StateDir {
     }),
     readMemory: () => explained(memory, () => parse(memorySchema, readIfThere(memory))),
     writeMemory: (content) => explained(memory, () => replace(memory, JSON.stringify(content))),
+    readEndpoints: () =>
+      explained(endpoints, () => parse(recordsSchema, readIfThere(endpoints)) ?? []).flatMap(endpointOf),
+    writeEndpoints: (records) =>
+      explained(endpoints, () => replace(endpoints, JSON.stringify(records.map((record) => Endpoint.toJson(record))))),
     readIntents: () => explained(intents, () => file.read()),
     writeIntent: (intent) => explained(intents, () => file.write(intent)),
     removeIntent: (endpointId) => explained(intents, () => file.remove(endpointId)),
@@ -69,6 +84,15 @@ function parse<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined
     return schema.parse(JSON.parse(text ?? ''))
   } catch {
     return undefined
+  }
+}
+
+/** Nothing for what another version may have written. */
+function endpointOf(record: JsonObject): readonly Endpoint[] {
+  try {
+    return [Endpoint.fromJson(record)]
+  } catch {
+    return []
   }
 }
 

@@ -1,9 +1,11 @@
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
+import { StoreFullError } from '../../store/store.ts'
 import { createStoreHealth } from './store-health.ts'
 
 const log = pino({ level: 'silent' })
+const full = new StoreFullError()
 const away = new OverlayError('unavailable', 'no etcd answers')
 let stop = new AbortController()
 
@@ -12,13 +14,22 @@ afterEach(() => {
   stop = new AbortController()
 })
 
-function healthOver(answers: { present: boolean }, now?: () => number) {
+function healthOver(answers: { present: boolean; full?: boolean }, now?: () => number) {
   const probe = vi.fn(async () => {
     if (!answers.present) throw away
     return { revision: 1, milliseconds: 1 }
   })
+  const requireRoom = vi.fn(async () => {
+    if (answers.full) throw full
+  })
   const onRecovered = vi.fn()
-  const health = createStoreHealth({ probe, urls: ['http://etcd:2379'] }, stop.signal, log, onRecovered, now)
+  const health = createStoreHealth(
+    { probe, requireRoom, urls: ['http://etcd:2379'] },
+    stop.signal,
+    log,
+    onRecovered,
+    now,
+  )
   return { health, probe, onRecovered }
 }
 
@@ -71,6 +82,21 @@ describe('createStoreHealth', () => {
     expect(performance.now() - began).toBeGreaterThan(145)
     clock.now += 10_000
     expect(await lose()).toBe(true)
+  })
+
+  it('takes a full store for away until it has room, though it can be read, and says what to do', async () => {
+    const answers = { present: true, full: true }
+    const { health, probe, onRecovered } = healthOver(answers)
+    health.note(full)
+    await vi.waitUntil(() => probe.mock.calls.length > 2, { interval: 1, timeout: 5_000 })
+    expect(() => health.require()).toThrow(/etcd is full .*etcdctl alarm disarm/)
+    answers.present = false
+    await vi.waitUntil(() => health.problem() === away, { interval: 1, timeout: 5_000 })
+    health.note(full)
+    answers.present = true
+    answers.full = false
+    await vi.waitUntil(() => health.problem() === undefined, { interval: 1, timeout: 5_000 })
+    expect(onRecovered).toHaveBeenCalledTimes(1)
   })
 
   it('asks no more once the agent stops', async () => {

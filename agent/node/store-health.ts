@@ -1,11 +1,11 @@
-/** Whether the store answers: so that callers are refused at once while it does not. */
+/** Whether the store answers, and takes writes: so that callers are refused at once while it does not. */
 import { hasCode, OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { type Backoff, delayBefore, pause, retry } from '../../lib/retry.ts'
-import type { Store } from '../../store/store.ts'
+import { type Store, StoreFullError } from '../../store/store.ts'
 
 export interface StoreHealth {
-  /** The error of the last call, while the store is away. */
+  /** The error of the last call, while the store is away, or full. */
   problem(): OverlayError | undefined
   /** Aborts when the store is found to be away; after its return there is a new one. */
   away(): AbortSignal
@@ -19,6 +19,8 @@ export interface StoreHealth {
 
 /** After so many milliseconds of health a loss is the first one again. */
 const steady = 10_000
+/** Between questions whether it is back. */
+const betweenProbes: Backoff = { first: 100, most: 1_000 }
 /** Between losses that follow each other: a store that is read may still refuse to be written. */
 const betweenLosses: Backoff = { first: 100, most: 5_000 }
 
@@ -27,7 +29,7 @@ const betweenLosses: Backoff = { first: 100, most: 5_000 }
  * when it is lost again and again. `now` is a monotonic clock in milliseconds.
  */
 export function createStoreHealth(
-  store: Pick<Store, 'probe' | 'urls'>,
+  store: Pick<Store, 'probe' | 'requireRoom' | 'urls'>,
   signal: AbortSignal,
   log: Logger,
   onRecovered: () => void,
@@ -38,11 +40,22 @@ export function createStoreHealth(
   /** Losses since the store was last steadily there. */
   let losses = 0
   let recoveredAt = -Infinity
+  /** A full store can be read: only when it has room is it back. */
+  const isBack = async () => {
+    await store.probe()
+    if (problem instanceof StoreFullError) await store.requireRoom()
+  }
   const awaitRecovery = async () => {
     if (now() - recoveredAt >= steady) losses = 0
     if (losses++ > 0) await pause(delayBefore(losses - 2, betweenLosses), signal)
     signal.throwIfAborted()
-    await retry(() => store.probe(), { signal, backoff: { first: 100, most: 1_000 } })
+    await retry(isBack, {
+      signal,
+      backoff: betweenProbes,
+      onRetry: (error) => {
+        problem = OverlayError.from(error)
+      },
+    })
     problem = undefined
     recoveredAt = now()
     away = new AbortController()
@@ -63,6 +76,7 @@ export function createStoreHealth(
     note,
     require() {
       if (!problem) return
+      if (problem instanceof StoreFullError) throw problem
       throw new OverlayError(
         'unavailable',
         `the store (${store.urls.join(', ')}) cannot be reached, so no address can be claimed; what is attached goes on: ${problem.message}`,

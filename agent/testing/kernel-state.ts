@@ -1,6 +1,8 @@
 /** A reconciler between a view and a fake kernel, for tests. */
 import { pino } from 'pino'
 import { vi } from 'vitest'
+import type { Finding } from '../drift/drift.ts'
+import { sandboxesOf } from '../drift/sandboxes.ts'
 import { FakeKernel } from '../kernel/fake.ts'
 import type { Operation, OperationResult } from '../kernel/kernel.ts'
 import { plan } from '../plan.ts'
@@ -39,6 +41,8 @@ export interface HostOfTest {
   hold: boolean
   /** What the log was told, from warnings on. */
   readonly warnings: readonly string[]
+  /** What was told to be mended. */
+  readonly mended: readonly Finding[]
   /** Waits until it holds. */
   readonly until: (condition: () => boolean) => Promise<void>
   readonly stop: () => void
@@ -52,9 +56,11 @@ export function hostOver(view: View): HostOfTest {
   let planned: Key[] = []
   let toldBefore = 0
   const warnings: string[] = []
+  const mended: Finding[] = []
   const host: HostOfTest = {
     kernel,
     warnings,
+    mended,
     reconciler: new Reconciler({
       kernel,
       plan: (key) => {
@@ -63,7 +69,9 @@ export function hostOver(view: View): HostOfTest {
       },
       keys: () => view.keys(),
       ownerOf: (item) => ownerOf(view.self.clusterUid, item),
-      mayDelete: () => !host.hold,
+      sandboxes: () => sandboxesOf(view),
+      held: () => (host.hold ? 'on hold' : undefined),
+      onMended: (findings) => void mended.push(...findings),
       signal: stopped.signal,
       log: pino({ level: 'warn' }, { write: (line) => void warnings.push(line) }),
       backoff: { first: 2, most: 20 },

@@ -14,7 +14,7 @@ export const idOf = (digits: string): string => digits.padEnd(32, '0')
 export const macOfEndpoint = (digits: string): Mac => parseMac(`02:00:00:00:00:${digits.padStart(2, '0').slice(-2)}`)
 
 export function selfOf(node = 'host-1', vtep = '192.0.2.1'): Self {
-  return { node, clusterUid: 'c1', bootId, vtep: parseIp(vtep), underlayMtu: 1500, vxlanPort: 4789 }
+  return { node, clusterUid: 'c1', bootId, vtep: parseIp(vtep), underlayMtu: 1500, vxlanPort: 4789, generation: 0 }
 }
 
 /** `subnets` as `10.0.9.0/24`; each one's gateway is its first address, unless said otherwise. */

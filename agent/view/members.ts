@@ -70,6 +70,12 @@ export class Members {
     return this.#removed.has(id)
   }
 
+  /** What we removed was in another history of the store. */
+  forgetRemoved(): void {
+    this.#removed.clear()
+    this.#seen = 0
+  }
+
   /** The watch has told everything up to `revision`. */
   seenUpTo(revision: number): void {
     this.#seen = revision

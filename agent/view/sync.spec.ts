@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
 import type { Endpoint, Init } from '../../proto/index.ts'
-import type { Entry } from '../../store/store.ts'
+import type { Entry, Key } from '../../store/store.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { endpointEntry, feeds, gone, keys, nodeEntry, put, revision, snapshot, webEntry } from '../testing/feeds.ts'
 import { idOf, selfOf } from '../testing/views.ts'
@@ -57,6 +57,17 @@ async function inSync(...endpoints: readonly Entry<Endpoint>[]): Promise<void> {
 }
 
 const ids = () => Array.from(view.endpoints('web'), ({ id }) => id)
+
+it('what goes below a key says nothing of that key', async () => {
+  await inSync(endpointEntry('03', { node: 'host-2' }))
+  const below = ({ path }: Key<unknown>) => gone({ path: `${path}/x`, type: null })
+  await feed.tell(nodes.prefix, below(keys.node('host-2')))
+  await feed.tell(nodes.prefix, below(keys.node('host-1')))
+  await feed.tell(networks.prefix, below(keys.network('web')))
+  await feed.tell(web, below(keys.endpoint('web', idOf('03'))))
+  expect([view.network('web')?.name, view.vtepOf('host-2'), ids()]).toEqual(['web', '192.0.2.2', [idOf('03')]])
+  expect(onUnneeded).not.toHaveBeenCalled()
+})
 
 describe('following', () => {
   it('is in sync once every range has told its first snapshot', async () => {

@@ -1,10 +1,19 @@
 /** Keeps the view in step with the store: one follow per range that concerns this host. */
+
 import { OverlayError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { Network, Node } from '../../proto/index.ts'
+import { firstOf } from '../../lib/signals.ts'
+import type { Network } from '../../proto/index.ts'
 import type { Change, Range, Update } from '../../store/store.ts'
 import type { Guard } from '../guard.ts'
-import { endpointHandler, type Handler, type HandlerOptions, networkHandler, nodeHandler } from './handlers.ts'
+import {
+  endpointHandler,
+  type Handler,
+  type HandlerOptions,
+  type NodeHandler,
+  networkHandler,
+  nodeHandler,
+} from './handlers.ts'
 import { createWithheld, type Withheld } from './withheld.ts'
 
 export interface SyncOptions extends HandlerOptions {
@@ -29,7 +38,7 @@ export class Sync {
   readonly withheld: Withheld
   readonly #options: SyncOptions
   readonly #networks = new Map<string, Follow>()
-  readonly #nodeHandler: Handler<Node>
+  readonly #nodeHandler: NodeHandler
   readonly #networkHandler: Handler<Network>
   #stop = new AbortController()
   readonly #waiting = new Set<() => void>()
@@ -56,6 +65,11 @@ export class Sync {
     return this.#highest
   }
 
+  /** We wrote to it at that revision, and need not be told of it by the watch. */
+  wroteAt(revision: number): void {
+    this.#highest = Math.max(this.#highest, revision)
+  }
+
   /**
    * Follows nodes, networks, and the endpoints of `networks` and of all eager
    * ones; resolves when all are in the view.
@@ -64,7 +78,7 @@ export class Sync {
     const { store } = this.#options
     this.#stop = new AbortController()
     this.#isStrange = false
-    const signal = AbortSignal.any([this.#stop.signal, this.#options.signal])
+    const signal = firstOf(this.#stop.signal, this.#options.signal)
     const nodes = this.#follow(store.keys.nodes, signal, this.#nodeHandler)
     const all = this.#follow(store.keys.networks, signal, this.#networkHandler)
     await Promise.all([nodes, all, ...Array.from(networks, (network) => this.follow(network))])
@@ -80,12 +94,26 @@ export class Sync {
     return this.start(networks)
   }
 
+  /** As `readAnew`, of a store whose history is another one: what it says counts, whatever its revisions. */
+  async rebase(): Promise<void> {
+    this.#highest = 0
+    this.#networksRevision = 0
+    this.#options.view.rebase()
+    this.#nodeHandler.rebase()
+    await this.readAnew()
+  }
+
+  /** The other nodes whose records were not written after that revision. */
+  nodesNotWrittenSince(revision: number): readonly string[] {
+    return this.#nodeHandler.notWrittenSince(revision)
+  }
+
   /** Follows a network's endpoints; resolves when they are in the view. */
   follow(network: string): Promise<void> {
     const running = this.#networks.get(network)
     if (running) return running.ready
     const stop = new AbortController()
-    const signal = AbortSignal.any([stop.signal, this.#options.signal])
+    const signal = firstOf(stop.signal, this.#options.signal)
     this.#options.view.follow(network)
     const handler = endpointHandler(this.#options, this.withheld, network)
     const first = this.#follow(this.#options.store.keys.endpoints(network), signal, handler)
@@ -165,7 +193,7 @@ export class Sync {
     if (this.#isStrange) return
     if (update.kind === 'snapshot') {
       const present = new Set(update.paths)
-      const missing = [...handler.known()].filter((path) => !present.has(path))
+      const missing = [...handler.known()].filter((path) => !present.has(path) && !handler.keeps(path))
       for (const entry of update.entries) this.#attempt(entry.path, () => handler.put(entry))
       for (const path of missing) handler.remove(path)
     } else for (const change of update.changes) this.#attempt(pathOf(change), () => applyChange(change, handler))

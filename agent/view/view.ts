@@ -4,24 +4,31 @@ import { isPluggable } from '../plan.ts'
 import { endpointKey, hostKey, type Key, networkKey } from '../state/key.ts'
 import type { EndpointView, NetworkView, PlanView, Self } from '../state/view.ts'
 import { Members } from './members.ts'
-import { remoteEndpoint } from './records.ts'
+import { Nodes } from './nodes.ts'
 
 export class View implements PlanView {
-  readonly self: Self
-  readonly #vteps = new Map<string, Ip>()
+  #self: Self
+  readonly #nodes = new Nodes()
   readonly #networks = new Map<string, NetworkView>()
   readonly #members = new Map<string, Members>()
-  /** The endpoints on each node: what a new VTEP address concerns. */
-  readonly #byNode = new Map<string, Set<EndpointView>>()
-  /** Names of networks and nodes: one string for all the endpoints that have it. */
-  readonly #names = new Map<string, string>()
   readonly #openIntents = new Set<string>()
+  readonly #vanished = new Set<string>()
   readonly #onGone: (endpoint: EndpointView) => void
 
   /** `onGone` is told of each endpoint of a followed network that goes. */
   constructor(self: Self, onGone: (endpoint: EndpointView) => void = () => undefined) {
-    this.self = self
+    this.#self = self
     this.#onGone = onGone
+  }
+
+  get self(): Self {
+    return this.#self
+  }
+
+  /** What may change of this host while its agent runs. Everything is planned anew. */
+  setSelf(change: Partial<Pick<Self, 'vtep' | 'underlayMtu' | 'generation'>>): readonly Key[] {
+    this.#self = { ...this.#self, ...change }
+    return this.keys()
   }
 
   network(name: string): NetworkView | undefined {
@@ -53,11 +60,20 @@ export class View implements PlanView {
   }
 
   vtepOf(node: string): Ip | undefined {
-    return this.#vteps.get(node)
+    return this.#nodes.vtepOf(node)
+  }
+
+  /** The VTEP addresses of the other nodes. */
+  otherVteps(): readonly Ip[] {
+    return this.#nodes.vtepsBeside(this.self.node)
   }
 
   hasOpenIntent(endpointId: string): boolean {
     return this.#openIntents.has(endpointId)
+  }
+
+  isVanished(endpointId: string): boolean {
+    return this.#vanished.has(endpointId)
   }
 
   hasNetwork(name: string): boolean {
@@ -80,7 +96,7 @@ export class View implements PlanView {
   floodTargets(network: string): Iterable<Ip> {
     const { vtep: own } = this.self
     const others = [...(this.#members.get(network)?.otherNodes() ?? [])]
-    const vteps = others.flatMap((node) => this.#vteps.get(node) ?? [])
+    const vteps = others.flatMap((node) => this.vtepOf(node) ?? [])
     // VXLAN has one underlay family per device; and what is sent to oneself would come back as another's.
     return new Set(vteps.filter((vtep) => vtep !== own && familyOf(vtep) === familyOf(own)))
   }
@@ -92,11 +108,9 @@ export class View implements PlanView {
   }
 
   setNode(name: string, vtep: Ip | undefined): readonly Key[] {
-    if (this.#vteps.get(name) === vtep) return []
-    if (vtep) this.#vteps.set(name, vtep)
-    else this.#vteps.delete(name)
+    if (!this.#nodes.setVtep(name, vtep)) return []
     const flooded = [...this.#members].filter(([network, members]) => members.hasOn(name) && this.#floods(network))
-    return [...flooded.map(([network]) => networkKey(network)), ...Array.from(this.#byNode.get(name) ?? [], keyOf)]
+    return [...flooded.map(([network]) => networkKey(network)), ...Array.from(this.#nodes.endpointsOn(name), keyOf)]
   }
 
   /**
@@ -128,6 +142,23 @@ export class View implements PlanView {
     })
   }
 
+  /**
+   * All that is known is of another history of the store: whatever the store says
+   * of it from now on is newer. What lives here was not made before this node.
+   */
+  rebase(): void {
+    for (const [name, network] of this.#networks) this.#networks.set(name, { ...network, modRevision: -1 })
+    for (const members of this.#members.values()) {
+      members.forgetRemoved()
+      const known = Array.from(members.all())
+      for (const before of known) {
+        const after = { ...before, createRevision: Number.MAX_SAFE_INTEGER, modRevision: -1 }
+        members.put(after)
+        this.#nodes.put(after, before)
+      }
+    }
+  }
+
   /** From now on the network's endpoints are followed. */
   follow(network: string): void {
     if (!this.#members.has(network)) this.#members.set(network, new Members(this.self.node))
@@ -136,7 +167,7 @@ export class View implements PlanView {
   /** The network's endpoints are followed no more. */
   unfollow(network: string): readonly Key[] {
     const keys = this.#endpointKeys(network)
-    for (const endpoint of this.endpoints(network)) this.#byNode.get(endpoint.node)?.delete(endpoint)
+    for (const endpoint of this.endpoints(network)) this.#nodes.delete(endpoint)
     this.#members.delete(network)
     return [hostKey, networkKey(network), ...keys]
   }
@@ -148,12 +179,21 @@ export class View implements PlanView {
     if (!members || members.wasRemoved(endpoint.id)) return []
     if (before && before.modRevision >= endpoint.modRevision) return []
     return this.#withPresence(endpoint.network, () => {
-      const kept = this.#kept(endpoint)
+      const kept = endpoint.node === this.self.node ? endpoint : this.#nodes.remote(endpoint)
       const others = members.put(kept)
-      if (before) this.#byNode.get(before.node)?.delete(before)
-      this.#endpointsOn(kept.node).add(kept)
+      this.#nodes.put(kept, before)
       return this.#changed(kept, others)
     })
+  }
+
+  /**
+   * One that we wrote ourselves. Undefined: the watch was faster than the store's
+   * answer, and has told its end, too; only an eviction does that.
+   */
+  setWritten(endpoint: EndpointView): readonly Key[] | undefined {
+    const { network, id, modRevision } = endpoint
+    if (!this.endpoint(network, id) && this.hasSeen(network, modRevision)) return undefined
+    return this.setEndpoint(endpoint)
   }
 
   /**
@@ -168,7 +208,7 @@ export class View implements PlanView {
     return this.#withPresence(network, () => {
       const others = members.delete(before)
       this.#onGone(before)
-      this.#byNode.get(before.node)?.delete(before)
+      this.#nodes.delete(before)
       return this.#changed(before, others)
     })
   }
@@ -191,6 +231,13 @@ export class View implements PlanView {
     })
   }
 
+  /** The network stays, with what else is on it. */
+  setVanished(network: string, endpointId: string, vanished: boolean): readonly Key[] {
+    if (vanished) this.#vanished.add(endpointId)
+    else this.#vanished.delete(endpointId)
+    return [endpointKey(network, endpointId)]
+  }
+
   /** Adds what else is dirty when the change gives or takes the network to or from this host. */
   #withPresence(network: string, change: () => readonly Key[]): readonly Key[] {
     const before = this.hasNetwork(network)
@@ -211,23 +258,6 @@ export class View implements PlanView {
 
   #endpointKeys(network: string): readonly Key[] {
     return Array.from(this.endpoints(network), keyOf)
-  }
-
-  #kept(endpoint: EndpointView): EndpointView {
-    const { network, node } = endpoint
-    return node === this.self.node ? endpoint : remoteEndpoint(endpoint, this.#nameOf(network), this.#nameOf(node))
-  }
-
-  #nameOf(text: string): string {
-    const name = this.#names.get(text) ?? text
-    this.#names.set(name, name)
-    return name
-  }
-
-  #endpointsOn(node: string): Set<EndpointView> {
-    const endpoints = this.#byNode.get(node) ?? new Set()
-    this.#byNode.set(node, endpoints)
-    return endpoints
   }
 }
 

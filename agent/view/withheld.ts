@@ -60,7 +60,7 @@ export function createWithheld({ view, guard, generation, onDirty, onUnneeded }:
       view.setEndpoint(endpoint)
       guard.set(
         `endpoint ${id}`,
-        `endpoint ${id} of network ${network} lives on this host, but its record is gone from the store and nobody detached it: detach it here ("overlayctl detach ${id}"), or restore the store`,
+        `endpoint ${id} of network ${network} lives on this host, but its record is gone from the store and nobody detached it: write it back ("overlayctl node resync ${view.self.node}"), or detach it here ("overlayctl detach ${id}")`,
       )
     },
     endpointSettled,
@@ -69,7 +69,7 @@ export function createWithheld({ view, guard, generation, onDirty, onUnneeded }:
       const instead = takeOther ? 'is another network in the store' : 'no record in the store'
       guard.set(
         `network ${name}`,
-        `network ${name} has live endpoints on this host but ${instead}: detach them, or restore the store`,
+        `network ${name} has live endpoints on this host but ${instead}: restore the store, or give them up ("overlayctl node resync --discard ${view.self.node}")`,
       )
     },
     networkReturned,
