@@ -2,12 +2,22 @@
 import { isErrorCode, OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { parseName } from '../lib/names.ts'
-import { type AgentMessage, type Answer, type Hello, type Init, Question } from '../proto/index.ts'
+import { overloaded } from '../lib/overload.ts'
+import {
+  type AgentMessage,
+  type Answer,
+  type Hello,
+  type Init,
+  type Problem,
+  Question,
+  type Repairs,
+} from '../proto/index.ts'
 import { Outbox } from './outbox.ts'
+import { repairsIntake } from './repairs.ts'
 
 /** An agent that has just connected says who it is within so many milliseconds. */
 const helloTime = 10_000
-/** Questions that may wait for one agent to read them. */
+/** Questions to one agent that may wait for it to read them, or to answer. */
 const mostWaiting = 10_000
 
 /** What may be asked: a question without its number. */
@@ -17,6 +27,7 @@ export type Ask = Omit<Init<Question>, 'id'>
 export class AgentLinks {
   readonly #links = new Map<string, Link>()
   readonly #listeners = new Set<() => void>()
+  readonly #repairListeners = new Set<(node: string, repairs: Repairs) => void>()
   readonly #log: Logger
 
   constructor(log: Logger) {
@@ -31,6 +42,12 @@ export class AgentLinks {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Told of what agents have mended on their hosts. @returns how to end that. */
+  onRepairs(listener: (node: string, repairs: Repairs) => void): () => void {
+    this.#repairListeners.add(listener)
+    return () => this.#repairListeners.delete(listener)
   }
 
   /**
@@ -62,7 +79,11 @@ export class AgentLinks {
     this.#links.set(hello.node, link)
     this.#log.info({ node: hello.node, version: hello.version }, 'agent connected')
     this.#tell()
-    void takeAnswers(incoming, link)
+    const bounded = repairsIntake()
+    void takeMessages(incoming, link, (repairs) => {
+      const taken = bounded(repairs)
+      if (taken) for (const listener of this.#repairListeners) listener(hello.node, taken)
+    })
     try {
       yield* link.questions
     } finally {
@@ -101,6 +122,8 @@ class Link {
 
   ask(question: Ask, signal: AbortSignal): Promise<Answer> {
     if (this.#ended) return Promise.reject(this.#ended)
+    if (this.#pending.size >= mostWaiting)
+      return Promise.reject(overloaded(`${mostWaiting} questions wait for the agent of node ${this.node}`))
     const id = ++this.#lastId
     return new Promise<Answer>((resolve, reject) => {
       const giveUp = () =>
@@ -152,13 +175,19 @@ async function firstMessage(incoming: AsyncIterator<AgentMessage>): Promise<Hell
   return hello
 }
 
-async function takeAnswers(incoming: AsyncIterator<AgentMessage>, link: Link): Promise<void> {
+async function takeMessages(
+  incoming: AsyncIterator<AgentMessage>,
+  link: Link,
+  onRepairs: (repairs: Repairs) => void,
+): Promise<void> {
   try {
     for (;;) {
       const { done, value } = await incoming.next()
       if (done) return link.end()
-      if (!value.answer) return link.end(new OverlayError('invalid', 'after its hello an agent sends answers only'))
-      link.answer(value.answer)
+      if (value.answer) link.answer(value.answer)
+      else if (value.repairs) onRepairs(value.repairs)
+      else if (value.hello) return link.end(new OverlayError('invalid', 'an agent says its hello once'))
+      // What else there is, a newer agent sends.
     }
   } catch {
     // The stream broke: what is asked of it has no answer.
@@ -166,9 +195,10 @@ async function takeAnswers(incoming: AsyncIterator<AgentMessage>, link: Link): P
   }
 }
 
-function problemError(node: string, { code, message }: { code: string; message: string }): OverlayError {
+function problemError(node: string, { code, message, retryAfter }: Problem): OverlayError {
   const text = `node ${node}: ${message}`
-  return isErrorCode(code) ? new OverlayError(code, text) : new OverlayError('internal', `${text} (${code})`)
+  const options = { retryAfter: retryAfter || undefined }
+  return isErrorCode(code) ? new OverlayError(code, text, options) : new OverlayError('internal', `${text} (${code})`)
 }
 
 /** Undefined when it takes longer. */

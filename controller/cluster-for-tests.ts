@@ -125,6 +125,9 @@ export function detachingAgents(store: Store, ...nodes: string[]) {
   }
 }
 
+/** A janitor that leaves unreachable nodes alone. */
+export const neverEvicts = { grace: 0, isConnected: () => false }
+
 /** Where there is nothing to warn of. */
 export const noWarnings: Warnings = {
   count: 0,

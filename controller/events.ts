@@ -3,9 +3,11 @@ import type { Logger } from '../lib/log.ts'
 import { Event, type EventAction, type Init, Network, Node, type Session } from '../proto/index.ts'
 import { aborted } from '../store/hold-lease.ts'
 import type { Store } from '../store/store.ts'
+import type { AgentLinks } from './agent-links.ts'
 import { subject } from './differences.ts'
 import { Outbox } from './outbox.ts'
 import { type RangeView, viewRange } from './range-view.ts'
+import { moreRepairsText, repairText } from './repairs.ts'
 import type { Warnings } from './warnings/warnings.ts'
 
 /** Events that may wait for one watcher. */
@@ -29,6 +31,8 @@ export interface ClusterEventsOptions {
   readonly store: Store
   readonly sessions: RangeView<Session>
   readonly warnings: Warnings
+  /** Agents tell there what they mend. */
+  readonly links: Pick<AgentLinks, 'onRepairs'>
   /** Ends the following of the store. */
   readonly signal: AbortSignal
   readonly log: Logger
@@ -37,7 +41,7 @@ export interface ClusterEventsOptions {
 
 /** The store is followed once for all watchers, from the first one on. */
 export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
-  const { store, sessions, warnings, signal, log, now = () => new Date() } = options
+  const { store, sessions, warnings, links, signal, log, now = () => new Date() } = options
   const watchers = new Set<Outbox<Event>>()
   const eventOf = (action: EventAction, object: Init<Event>) =>
     Event.create({ time: now().toISOString(), action, ...object })
@@ -53,6 +57,7 @@ export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
     const networks = viewRange(store, keys.networks, signal, log)
     const nodes = viewRange(store, keys.nodes, signal, log)
     const endpoints = viewRange(store, keys.allEndpoints, signal, log)
+    const drains = viewRange(store, keys.drains, signal, log)
     networks.onDifference((one) => tell(actions[one.kind], { network: subject(one) }))
     nodes.onDifference((one) => tell(actions[one.kind], { node: subject(one) }))
     endpoints.onDifference((one) => tell(actions[one.kind], { endpoint: subject(one) }))
@@ -63,12 +68,23 @@ export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
       const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
       tell(one.kind === 'created' ? 'LIVE' : 'LOST', { node })
     })
+    drains.onDifference((one) => {
+      const { node: name, reason } = subject(one)
+      const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
+      const message = one.kind === 'removed' ? 'no longer drained' : `drained${reason && `: ${reason}`}`
+      tell('UPDATED', { node, message })
+    })
+    links.onRepairs((name, { deviations, more }) => {
+      const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
+      for (const deviation of deviations) tell('REPAIRED', { node, deviation, message: repairText(name, deviation) })
+      if (more > 0) tell('REPAIRED', { node, message: moreRepairsText(name, more) })
+    })
     warnings.onDifference((one) => {
       const { network, problem, message } = subject(one)
       if (one.kind === 'removed') tell('CLEARED', about(networks, network, `no longer: ${problem}`))
       else tell('WARNED', about(networks, network, message))
     })
-    await Promise.all([networks, nodes, endpoints, sessions].map((view) => view.inSync))
+    await Promise.all([networks, nodes, endpoints, drains, sessions].map((view) => view.inSync))
     return networks
   }
 

@@ -15,6 +15,7 @@ describe('controllerProgram', () => {
     expect(options.prefix).toBe('/overlay/v1/')
     expect(options.vnis).toEqual({ min: 1048576, max: 16777215 })
     expect(options.pools.map(({ cidr, size }) => `${cidr.text}:${size}`)).toEqual(['10.64.0.0/10:24'])
+    expect(options.nodeGrace).toBe(0)
     expect(options.logLevel).toBe('info')
   })
 
@@ -29,6 +30,10 @@ describe('controllerProgram', () => {
     const options = read('--embedded-etcd-listen http://0.0.0.0:2379 --listen 0.0.0.0:4780 --advertise 10.0.0.1:4780')
     expect(options.etcdUrls).toEqual(['http://127.0.0.1:2379'])
     expect(options.embeddedEtcd?.addresses.advertisedHost).toBe('10.0.0.1')
+  })
+
+  it('takes a grace of up to 30 days', () => {
+    expect(read('--node-grace 2592000').nodeGrace).toBe(2_592_000)
   })
 
   it('takes pools in their order, from flags and environment', () => {
@@ -63,6 +68,10 @@ describe('controllerProgram', () => {
     ['--pool 224.0.0.0/8:24', 'reserved'],
     ['--prefix overlay', '--prefix: "overlay" is not a prefix of keys'],
     ['--log-level loud', '--log-level: "loud" is not one of'],
+    ...['2592001', '99999999999999999999', '1.5', '5m', '-1'].map((grace) => [
+      `--node-grace=${grace}`,
+      `--node-grace: "${grace}" is not a whole number of seconds from 0 (never) to 2592000 (30 days)`,
+    ]),
     ['--tls-cert /nowhere', '--tls-ca: TLS needs --tls-ca'],
     ['--tls-ca /nowhere', '--tls-ca: --tls-ca /nowhere: cannot be read'],
   ])('refuses %s', (flags, why) => {
@@ -70,7 +79,9 @@ describe('controllerProgram', () => {
   })
 
   it('names everything that is wrong at once', () => {
-    for (const part of ['--listen:', '--vni-range:', '--pool:', '--log-level:', '--prefix:'])
-      expect(() => read('--listen x --vni-range y --pool z --pool 10.0.0.0/8 --log-level a --prefix b')).toThrow(part)
+    for (const part of ['--node-grace:', '--listen:', '--vni-range:', '--pool:', '--log-level:', '--prefix:'])
+      expect(() =>
+        read('--node-grace x --listen x --vni-range y --pool z --pool 10.0.0.0/8 --log-level a --prefix b'),
+      ).toThrow(part)
   })
 })

@@ -26,6 +26,8 @@ export interface ControllerOptions {
   readonly prefix: string
   readonly vnis: VniRange
   readonly pools: readonly Pool[]
+  /** Seconds after which an unreachable node is evicted; 0: never. */
+  readonly nodeGrace: number
   readonly tls: TlsMaterial | undefined
   readonly logLevel: LogLevel
 }
@@ -49,6 +51,11 @@ const options: readonly OptionSpec[] = [
     flags: '--pool <cidr:size>',
     description: 'where subnets come from when none is named; repeatable (default: 10.64.0.0/10:24)',
     repeatable: true,
+  },
+  {
+    flags: '--node-grace <seconds>',
+    description:
+      'evict a node, and release its addresses, when it has been unreachable for so long (default: 0: never, only node rm does)',
   },
   { flags: '--tls-cert <file>', description: 'certificate of this controller' },
   { flags: '--tls-key <file>', description: 'its key' },
@@ -87,9 +94,10 @@ function readAll(flags: FlagValues): ControllerOptions | undefined {
   const prefix = flags.one('prefix', defaultPrefix, parsePrefix)
   const vnis = flags.one('vniRange', '1048576-16777215', parseVniRange)
   const pools = flags.all('pool', ['10.64.0.0/10:24'], parsePool)
+  const nodeGrace = flags.one('nodeGrace', '0', parseNodeGrace)
   const logLevel = flags.one('logLevel', 'info', parseLogLevel)
-  if (!listen || !advertise || !etcd || !prefix || !vnis || !logLevel) return undefined
-  return { ...etcd, listen, advertise, prefix, vnis, pools, tls, logLevel }
+  if (!listen || !advertise || !etcd || !prefix || !vnis || nodeGrace === undefined || !logLevel) return undefined
+  return { ...etcd, listen, advertise, prefix, vnis, pools, nodeGrace, tls, logLevel }
 }
 
 function externalEtcd(flags: FlagValues, tls: TlsMaterial | undefined) {
@@ -153,6 +161,17 @@ function parsePool(text: string): Pool {
   const fault = subnetFault({ ...cidr, text: `${text}: a subnet of /${size}`, prefix: size })
   if (fault) throw new OverlayError('invalid', fault)
   return { cidr, size }
+}
+
+/** Seconds. */
+function parseNodeGrace(text: string): number {
+  const longest = 30 * 24 * 3_600
+  if (!/^\d{1,7}$/.test(text) || Number(text) > longest)
+    throw new OverlayError(
+      'invalid',
+      `"${text}" is not a whole number of seconds from 0 (never) to ${longest} (30 days)`,
+    )
+  return Number(text)
 }
 
 function parseEtcdListen(text: string, scheme: 'http' | 'https'): URL {

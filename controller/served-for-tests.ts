@@ -24,6 +24,7 @@ export async function serve(stores: TestStores): Promise<Served> {
     listen,
     advertise: listen,
     tls: undefined,
+    nodeGrace: 0,
     signal: ending.signal,
   })
   const address = `127.0.0.1:${controller.port}`

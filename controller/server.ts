@@ -18,12 +18,17 @@ import { keepRegistered } from './registration.ts'
 import { addServices } from './services.ts'
 import { createWarnings } from './warnings/warnings.ts'
 
+/** Streams are those that follow events; duplex ones are the agents', one of each. */
+const mostCalls = { unary: 1_000, 'server-stream': 2_000, duplex: 5_000 }
+
 export interface ControllerParts extends CreateOptions {
   readonly store: Store
   readonly log: Logger
   readonly listen: HostPort
   readonly advertise: HostPort
   readonly tls: TlsMaterial | undefined
+  /** Seconds after which an unreachable node is evicted; 0: never. */
+  readonly nodeGrace: number
   /** Ends every loop; then call `close`. */
   readonly signal: AbortSignal
 }
@@ -37,7 +42,7 @@ export interface RunningController {
 
 /** Waits for the store, as long as it takes, and returns when the API is served. */
 export async function startController(parts: ControllerParts): Promise<RunningController> {
-  const { store, log, listen, advertise, tls, signal } = parts
+  const { store, log, listen, advertise, tls, nodeGrace, signal } = parts
   const startedAt = new Date().toISOString()
   const fresh = { uid: randomBytes(16).toString('hex'), createdAt: startedAt }
   const cluster = await retry(() => ensureCluster(store, fresh), {
@@ -47,15 +52,16 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const links = new AgentLinks(log)
   const sessions = viewRange(store, store.keys.sessions, signal, log)
   const warnings = createWarnings({ store, signal, log })
-  const events = clusterEvents({ store, sessions, warnings, signal, log })
+  const events = clusterEvents({ store, sessions, warnings, links, signal, log })
   // A restarted controller takes the place of its former self at once.
   const id = formatHostPort(advertise)
-  const server = createRpcServer(log)
+  const server = createRpcServer(log, { name: 'this controller', mostCalls })
   addServices(server, { ...parts, links, sessions, events, warnings, clusterUid: cluster.uid, controllerId: id })
   const port = await server.listen(formatHostPort(listen), serverCredentials(tls))
-  const self = { id, address: id, version, startedAt }
+  const self = { id, address: id, version, startedAt, nodeGrace }
   const registered = keepRegistered(store, self, { signal, log })
-  const cleaning = janitor(store, { candidate: self, signal, log })
+  const unreachable = { grace: nodeGrace * 1000, isConnected: (node: string) => links.isConnected(node) }
+  const cleaning = janitor(store, { candidate: self, unreachable, signal, log })
   log.info({ id, listen: formatHostPort(listen), cluster: cluster.uid, etcd: store.urls, version }, 'ready')
   return {
     id,

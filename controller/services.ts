@@ -26,8 +26,11 @@ import { type CreateOptions, networkCreator } from './networks/create.ts'
 import { getNetwork, listNetworks } from './networks/list.ts'
 import { removeNetwork } from './networks/remove.ts'
 import { networkUpdater } from './networks/update.ts'
+import { drainNode, undrainNode } from './nodes/drain.ts'
 import { getNode, listNodes } from './nodes/list.ts'
 import { removeNode } from './nodes/remove.ts'
+import { resyncNode } from './nodes/resync.ts'
+import { verifyNode } from './nodes/verify.ts'
 import type { RangeView } from './range-view.ts'
 import { clusterStatus } from './status.ts'
 import { waitApplied } from './wait-applied.ts'
@@ -72,6 +75,10 @@ export function addServices(server: RpcServer, options: ServicesOptions): void {
     list: async () => ({ nodes: await listNodes(store) }),
     get: ({ name }) => getNode(store, name),
     remove: (request) => removeNode(store, request),
+    drain: (request, context) => drainNode(store, links, request, answerBy(context)),
+    undrain: (request) => undrainNode(store, request),
+    verify: (request, context) => verifyNode(store, links, request, answerBy(context)),
+    resync: (request, context) => resyncNode(store, links, request, answerBy(context)),
   })
   server.add(EventsService, { watch: (_, context) => events.watch(context.signal) })
   server.add(ClustersService, { getStatus: () => clusterStatus(options) })

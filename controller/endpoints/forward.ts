@@ -92,18 +92,19 @@ function checkNode(faults: Faults, node: string): void {
   else faults.add('node: name the node that the sandbox is on')
 }
 
-async function askNode(
+/** @throws OverlayError `unavailable`, `not_found`, saying why its agent cannot be asked; what it answers with. */
+export async function askNode(
   store: Store,
   links: AgentLinks,
   node: string,
   question: Ask,
   signal: AbortSignal,
 ): Promise<Answer> {
-  if (!links.isConnected(node)) await explainAbsence(store, node)
+  if (!links.isConnected(node)) await refuseAbsent(store, node)
   return links.ask(node, question, signal)
 }
 
-async function explainAbsence(store: Store, node: string): Promise<void> {
+async function refuseAbsent(store: Store, node: string): Promise<never> {
   const [record, session] = await Promise.all([store.get(store.keys.node(node)), store.get(store.keys.session(node))])
   if (!record) throw new OverlayError('not_found', `there is no node ${node}`)
   const why = session
@@ -112,6 +113,6 @@ async function explainAbsence(store: Store, node: string): Promise<void> {
   throw new OverlayError('unavailable', `the agent of node ${node} cannot be asked: ${why}`)
 }
 
-function wrongAnswer(node: string): OverlayError {
+export function wrongAnswer(node: string): OverlayError {
   return new OverlayError('internal', `the agent of node ${node} answered another question than it was asked`)
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
 import { Controller, type Init, type Tenure } from '../../proto/index.ts'
 import { put, remove, type Write } from '../../store/store.ts'
-import { silent, type TestStores, testStores, until } from '../cluster-for-tests.ts'
+import { neverEvicts, silent, type TestStores, testStores, until } from '../cluster-for-tests.ts'
 import { janitor } from '../janitor.ts'
 import { evict } from '../nodes/evict.ts'
 import { openIpam, type TestIpam } from './ipam-for-tests.ts'
@@ -184,7 +184,13 @@ describe('janitor', () => {
     )
     const ending = new AbortController()
     const candidate = Controller.create({ id: 'c1' })
-    const work = janitor(ipam.store, { candidate, signal: ending.signal, log: silent, grace: 1 })
+    const work = janitor(ipam.store, {
+      candidate,
+      signal: ending.signal,
+      log: silent,
+      grace: 1,
+      unreachable: neverEvicts,
+    })
     try {
       await until('the journal to be trimmed', async () => (await journal()).length === 0)
       expect((await ipam.store.paths(keys.hostRoutes)).paths).toEqual([keys.hostRoutesOf('n1').path])

@@ -49,7 +49,9 @@ function checkFindings(findings: readonly Finding[]): void {
   const faults = new Faults()
   for (const [at, { kind, network, subject, endpointId, node }] of findings.entries()) {
     const field = `findings[${at}]`
-    if (kind === 'KIND_UNSPECIFIED') faults.add(`${field}.kind: it is none that this version knows`)
+    // One that has no name here comes as its number.
+    if (kind === 'KIND_UNSPECIFIED' || typeof kind === 'number')
+      faults.add(`${field}.kind: it is none that this version knows`)
     if (network) faults.try(`${field}.network`, () => parseName(network))
     if (node) faults.try(`${field}.node`, () => parseName(node))
     // Of an odd key the subject is all of it: looked at as it is, never put together.

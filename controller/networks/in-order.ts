@@ -11,15 +11,30 @@ export type InTurn = <T>(attempt: () => Promise<T>, signal: AbortSignal) => Prom
 
 /**
  * Those of one controller take turns, because of several that race only one
- * goes through.
+ * goes through. When the store fails one, those that wait by then are refused,
+ * too: each would wait for the store in its turn, and the last for minutes.
  */
 export function inOrder(): InTurn {
   let last: Promise<unknown> = Promise.resolve()
+  let joined = 0
+  let failure: { readonly of: OverlayError; readonly upTo: number } | undefined
   return (attempt, signal) => {
-    const mine = last.then(() => untilCommitted(attempt, signal))
-    last = mine.catch(() => undefined)
+    const number = ++joined
+    const mine = last.then(() => {
+      if (failure && number <= failure.upTo) throw notBegun(failure.of)
+      return untilCommitted(attempt, signal)
+    })
+    last = mine.catch((error: unknown) => {
+      if (hasCode(error, 'unavailable') && number > (failure?.upTo ?? 0)) failure = { of: error, upTo: joined }
+    })
     return mine
   }
+}
+
+function notBegun(before: OverlayError): OverlayError {
+  return new OverlayError('unavailable', `not begun, because the change before it failed: ${before.message}`, {
+    cause: before,
+  })
 }
 
 async function untilCommitted<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {

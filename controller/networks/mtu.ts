@@ -5,8 +5,9 @@ import { largestMtu } from '../../lib/requests/mtu.ts'
 import { vxlanOverhead } from '../../lib/vxlan.ts'
 import type { Node } from '../../proto/index.ts'
 
-/** What a network can have whose packets go by this node, in bytes. */
+/** What a network can have whose packets go by this node, in bytes; Infinity where the node has no VTEP. */
 export function carriedBy({ underlayMtu, vtepAddress }: Node): number {
+  if (vtepAddress === '') return Infinity
   return underlayMtu - vxlanOverhead[familyOf(parseIp(vtepAddress))]
 }
 

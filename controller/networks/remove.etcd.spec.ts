@@ -13,8 +13,8 @@ import {
   type TestStores,
   testStores,
 } from '../cluster-for-tests.ts'
+import type { Agents } from '../endpoints/detach-each.ts'
 import { networkCreator } from './create.ts'
-import type { Agents } from './detach-all.ts'
 import { removeNetwork } from './remove.ts'
 
 let stores: TestStores

@@ -3,7 +3,8 @@ import { OverlayError } from '../../lib/errors.ts'
 import { delayBefore, pause } from '../../lib/retry.ts'
 import type { Network, RemoveNetworkRequest, RemoveNetworkResponse } from '../../proto/index.ts'
 import { type Entry, rangeEmpty, remove, removeRange, type Store, unchanged } from '../../store/store.ts'
-import { type Agents, detachAll, refuseUnreadable } from './detach-all.ts'
+import type { Agents } from '../endpoints/detach-each.ts'
+import { detachAll, refuseUnreadable } from './detach-all.ts'
 import { findNetwork } from './reference.ts'
 
 /** How many endpoints a refusal names. */

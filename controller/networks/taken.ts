@@ -24,7 +24,8 @@ export function takenByCluster(networks: readonly Network[], nodes: readonly Nod
   const ofNetworks = networks.flatMap(({ name, subnets }) =>
     subnets.map((subnet) => ({ cidr: parseCidr(subnet.cidr), by: `network ${name}` })),
   )
-  const ofNodes = nodes.map(({ name, vtepAddress }) => {
+  const withVtep = nodes.filter(({ vtepAddress }) => vtepAddress !== '')
+  const ofNodes = withVtep.map(({ name, vtepAddress }) => {
     const ip = parseIp(vtepAddress)
     const family = familyOf(ip)
     return { cidr: cidrAt(family, ipValue(ip), family === 4 ? 32 : 128), by: `node ${name}'s VTEP` }

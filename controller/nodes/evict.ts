@@ -2,13 +2,13 @@
  * Empties `placements/<node>/` of a node that is no more: with each placement
  * go the endpoint, its addresses, name and MAC. The addresses go into
  * quarantine, as those that an agent gives back: others still know them by the
- * old MAC. What the node told of its routes goes first.
+ * old MAC. What the node told of its routes, and that it was drained, goes first.
  */
 import { OverlayError } from '../../lib/errors.ts'
 import { delayBefore, pause } from '../../lib/retry.ts'
-import { partsBelow } from '../../store/keys.ts'
+import { type Keys, partsBelow } from '../../store/keys.ts'
 import { createQuarantine } from '../../store/quarantine.ts'
-import { absent, type Compare, type Entry, remove, type Store, unchanged } from '../../store/store.ts'
+import { absent, type Compare, type Entry, remove, type Store, unchanged, type Write } from '../../store/store.ts'
 import { type Change, commitChange } from '../ipam/change.ts'
 import { createEvidence } from '../ipam/evidence.ts'
 import { removalOf } from '../ipam/removal.ts'
@@ -27,6 +27,14 @@ interface Step extends Change {
 }
 
 /**
+ * The first step: from then on its agent can write nothing more under it. What
+ * was said of the node goes with it: one that registers anew is not drained.
+ */
+export function forget(keys: Keys, node: string): readonly Write[] {
+  return [remove(keys.node(node)), remove(keys.hostRoutesOf(node)), remove(keys.drain(node))]
+}
+
+/**
  * Each step commits only while the node's record is absent, so that nothing is
  * taken from a node that has registered again. May be repeated, by several at
  * once, and after a crash at any point.
@@ -37,7 +45,7 @@ export async function evict(store: Store, node: string): Promise<number> {
   const { keys } = store
   const range = keys.placements(node)
   const quarantine = createQuarantine(store, () => performance.now())
-  await forgetRoutes(store, node)
+  await forgetRest(store, node)
   let removed = 0
   for (let attempt = 0; attempt < attempts; ) {
     const page = await store.page(range, { limit: perStep })
@@ -63,13 +71,10 @@ export async function evict(store: Store, node: string): Promise<number> {
   throw new OverlayError('conflict', `the endpoints of node ${node} are being removed by another controller`)
 }
 
-/** It can tell no others: its agent writes them only while the node's record is there. */
-async function forgetRoutes(store: Store, node: string): Promise<void> {
+/** There can come no others: they are written only while the node's record is there. */
+async function forgetRest(store: Store, node: string): Promise<void> {
   const { keys } = store
-  const outcome = await store.commit({
-    compares: [absent(keys.node(node))],
-    writes: [remove(keys.hostRoutesOf(node))],
-  })
+  const outcome = await store.commit({ compares: [absent(keys.node(node))], writes: forget(keys, node) })
   if (!outcome.committed) throw returned(node)
 }
 

@@ -4,6 +4,7 @@ import { put, remove, type Store } from '../../store/store.ts'
 import {
   claim,
   everyKey,
+  neverEvicts,
   registerNode,
   silent,
   startSession,
@@ -48,9 +49,9 @@ describe('listNodes, getNode', () => {
     await startSession(store, 'n2')
     await claimMany(store, 'n1', 3)
     const nodes = await listNodes(store)
-    expect(nodes.map(({ name, status }) => [name, status?.live, status?.endpointCount])).toEqual([
-      ['n1', false, 3],
-      ['n2', true, 0],
+    expect(nodes.map(({ name, status }) => [name, status?.live, status?.state, status?.endpointCount])).toEqual([
+      ['n1', false, 'UNREACHABLE', 3],
+      ['n2', true, 'READY', 0],
     ])
     expect((await getNode(store, 'n2')).status?.sessionSince).toMatch(/^20/)
     await expect(getNode(store, 'n3')).rejects.toThrow('there is no node n3')
@@ -155,7 +156,7 @@ describe('janitor', () => {
     await claimMany(store, 'n2', 3)
     const ending = new AbortController()
     const candidate = Controller.create({ id: 'c1' })
-    const work = janitor(store, { candidate, signal: ending.signal, log: silent, grace: 1 })
+    const work = janitor(store, { candidate, signal: ending.signal, log: silent, grace: 1, unreachable: neverEvicts })
     try {
       await until('n1 to be emptied', async () => (await store.count(store.keys.placements('n1'))) === 0)
       expect(await store.count(store.keys.placements('n2'))).toBe(3)

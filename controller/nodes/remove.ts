@@ -1,9 +1,9 @@
 /** Forgets a node. */
 import { OverlayError } from '../../lib/errors.ts'
 import type { RemoveNodeRequest, RemoveNodeResponse } from '../../proto/index.ts'
-import { absent, remove, type Store, unchanged } from '../../store/store.ts'
-import { evict } from './evict.ts'
-import { withStatus } from './list.ts'
+import { absent, type Store, unchanged } from '../../store/store.ts'
+import { evict, forget } from './evict.ts'
+import { describeNode } from './list.ts'
 import { findNode } from './reference.ts'
 
 /** The node's agent may write its record between, but hardly so often. */
@@ -20,17 +20,17 @@ export async function removeNode(store: Store, request: RemoveNodeRequest): Prom
   const { force } = request
   const { name, uid } = (await findNode(store, request.name)).value
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const [record, session] = await Promise.all([store.get(keys.node(name)), store.get(keys.session(name))])
+    const record = await store.get(keys.node(name))
     if (record?.value.uid !== uid)
       throw new OverlayError('not_found', `node ${name} was removed by somebody else meanwhile`)
-    const node = await withStatus(store, record.value, session?.value)
+    const node = await describeNode(store, record.value)
     if (node.status?.live && !force)
       throw new OverlayError(
         'failed_precondition',
         `node ${name} is alive (its session began ${node.status.sessionSince}): stop its agent first, or remove it with --force`,
       )
     const compares = force ? [unchanged(record)] : [unchanged(record), absent(keys.session(name))]
-    const outcome = await store.commit({ compares, writes: [remove(keys.node(name)), remove(keys.hostRoutesOf(name))] })
+    const outcome = await store.commit({ compares, writes: forget(keys, name) })
     if (!outcome.committed) continue
     // From here on nobody can add any; the janitor may already be at them.
     const releasedEndpoints = await store.count(keys.placements(name))
