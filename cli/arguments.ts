@@ -37,12 +37,21 @@ export function parseChoice<T extends string>(choices: readonly T[]) {
 }
 
 /** HOST:PORT, with brackets around an IPv6 address. */
-export function parseHostPort(text: string): string {
+function isHostPort(text: string): boolean {
   const [, host, port] = /^(\[[^\]]+\]|[^:[\]\s/]+):(\d{1,5})$/.exec(text) ?? []
   const bracketed = host?.startsWith('[') ?? false
-  if (!host || Number(port) < 1 || Number(port) > 65_535 || (bracketed && !isIPv6(host.slice(1, -1))))
-    throw new InvalidArgumentError(`"${text}" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)`)
-  return text
+  return !!host && Number(port) >= 1 && Number(port) <= 65_535 && (!bracketed || isIPv6(host.slice(1, -1)))
+}
+
+/** One or more, with commas between; each once. */
+export function parseHostPorts(text: string): readonly string[] {
+  const all = new Set(text.split(',').map((one) => one.trim()))
+  const wrong = [...all].filter((one) => !isHostPort(one)).map((one) => `"${one}"`)
+  if (wrong.length > 0)
+    throw new InvalidArgumentError(
+      `${wrong.join(', ')} ${wrong.length > 1 ? 'are' : 'is'} not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)`,
+    )
+  return [...all]
 }
 
 export function parseAddress(text: string): string {

@@ -33,26 +33,39 @@ export class CallError extends OverlayError {
   readonly peer: PeerKind
   readonly address: string
   readonly reached: Reached
+  /** Briefly, why there was no answer; the peer's own words if it did answer. */
+  readonly why: string
 
   constructor(error: OverlayError, fault: ConnectionFault | undefined, peer: PeerKind, address: string) {
-    super(fault?.code ?? error.code, fault?.message ?? error.message, { cause: error.cause ?? error })
+    super(fault?.code ?? error.code, fault?.message ?? error.message, {
+      cause: error.cause ?? error,
+      retryAfter: error.retryAfter,
+    })
     this.peer = peer
     this.address = address
     this.reached = fault?.reached ?? 'answered'
+    this.why = fault?.why ?? this.message
   }
 }
 
-interface ConnectionFault {
+export interface ConnectionFault {
   /** When it is another than what grpc-js gave. */
   readonly code?: ErrorCode
   readonly reached: Reached
+  readonly why: string
   readonly message: string
 }
 
+/** A peer that can be asked whether it is there. */
+export interface OnePeer extends Peer {
+  /** See RpcClient.answers. */
+  answers(milliseconds: number): Promise<boolean>
+}
+
 /** @throws OverlayError `invalid` when the TLS files cannot be read (on first use). */
-export function connectController({ controller, timeout, tls }: Globals, interrupted: AbortSignal): Peer {
-  const open = () => createRpcClient({ address: controller, credentials: clientCredentials(readTls(tls)), timeout })
-  return createPeer('controller', controller, timeout, interrupted, open)
+export function connectTo(address: string, { timeout, tls }: Globals, interrupted: AbortSignal): OnePeer {
+  const open = () => createRpcClient({ address, credentials: clientCredentials(readTls(tls)), timeout })
+  return createPeer('controller', address, timeout, interrupted, open)
 }
 
 export function connectAgent({ agent, timeout }: Globals, interrupted: AbortSignal): Peer {
@@ -66,15 +79,15 @@ function createPeer(
   timeout: number,
   interrupted: AbortSignal,
   open: () => RpcClient,
-): Peer {
+): OnePeer {
   let client: RpcClient | undefined
   const connected = () => {
     client ??= open()
     return client
   }
-  const explained = (thrown: unknown, waited: number) => {
+  const explained = (thrown: unknown, waited: number, doubt = whetherDone) => {
     const error = OverlayError.from(thrown)
-    return new CallError(error, connectionFault(error, kind, address, waited), kind, address)
+    return new CallError(error, connectionFault(error, kind, address, waited, doubt), kind, address)
   }
   return {
     kind,
@@ -92,9 +105,10 @@ function createPeer(
       try {
         yield* question(opened, { signal: interrupted })
       } catch (error) {
-        throw explained(error, timeout)
+        throw explained(error, timeout, 'start it again, and look at what was missed')
       }
     },
+    answers: (milliseconds) => connected().answers(milliseconds),
     close: () => client?.close(),
   }
 }
@@ -110,37 +124,50 @@ function connectionFault(
   kind: PeerKind,
   address: string,
   waited: number,
+  doubt: string,
 ): ConnectionFault | undefined {
   if (code === 'deadline' && message.startsWith('Deadline exceeded'))
     return {
-      reached: 'perhaps',
+      reached: message.includes('Waiting for LB pick') ? 'never' : 'perhaps',
+      why: `no answer in ${waited / 1000} s`,
       message: `${the(kind)} ${address} did not answer in ${waited / 1000} s: see whether ${programOf[kind]} is well, or allow more with --timeout SECONDS`,
     }
   if (code !== 'unavailable' && code !== 'internal') return undefined
   if (/^(Name resolution failed|No addresses resolved)/.test(message))
     return {
       reached: 'never',
+      why: 'its name cannot be resolved',
       message: `the controller's name in ${address} cannot be resolved: ${otherAddress[kind]}`,
     }
   if (/^No connection established.*(EACCES|EPERM)/s.test(message))
     return {
       code: 'permission_denied',
       reached: 'never',
+      why: 'no permission',
       message: `no permission to use ${the(kind)} ${address}: run overlayctl as root (for example with sudo)`,
     }
   if (message.startsWith('No connection established'))
-    return { reached: 'never', message: notConnected(message, kind, address) }
-  if (/^(Connection dropped|Received RST_STREAM|Stream refused|read E|write E|Received HTTP status)/.test(message))
+    return { reached: 'never', ...notConnected(message, kind, address) }
+  // Cancelled is a call by a controller that is stopped and waits no longer.
+  if (
+    /^(Connection dropped|Received RST_STREAM|Stream refused|Call cancelled|read E|write E|Received HTTP status)/.test(
+      message,
+    )
+  )
     return {
       reached: 'perhaps',
-      message: `the connection to ${the(kind)} ${address} broke (${message}): what was asked may have been done or not; look, then try again`,
+      why: message,
+      message: `the connection to ${the(kind)} ${address} broke (${message}): ${doubt}`,
     }
   return undefined
 }
 
+/** Of a call without an answer. */
+const whetherDone = 'what was asked may have been done or not; look, then try again'
+
 const programOf = { controller: 'overlay-controller', agent: 'overlay-agent' } as const
 
-const otherAddress = {
+export const otherAddress = {
   controller: 'name another with --controller HOST:PORT or OVERLAY_CONTROLLER',
   agent: 'name another socket with --agent PATH or OVERLAY_AGENT',
 } as const
@@ -149,12 +176,19 @@ function the(kind: PeerKind): string {
   return kind === 'controller' ? 'the controller at' : 'the agent at'
 }
 
-function notConnected(details: string, kind: PeerKind, address: string): string {
+function notConnected(details: string, kind: PeerKind, address: string): Pick<ConnectionFault, 'why' | 'message'> {
   const why = /Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(details)?.[1] ?? details
   const start = `start ${programOf[kind]}${kind === 'agent' ? ' on this host' : ''}, or ${otherAddress[kind]}`
-  if (why.includes('ENOENT')) return `cannot reach the agent: there is no socket ${address}: ${start}`
-  if (why.includes('ECONNREFUSED')) return `cannot reach ${the(kind)} ${address} (connection refused): ${start}`
+  if (why.includes('ENOENT')) return { why, message: `cannot reach the agent: there is no socket ${address}: ${start}` }
+  if (why.includes('ECONNREFUSED'))
+    return {
+      why: 'connection refused',
+      message: `cannot reach ${the(kind)} ${address} (connection refused): ${start}`,
+    }
   if (/EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/.test(why))
-    return `cannot reach ${the(kind)} ${address} (${why}): ${otherAddress[kind]}`
-  return `cannot reach ${the(kind)} ${address} (${why}): is it ${programOf[kind]}, and does it serve with TLS (then give --tls-ca, --tls-cert, --tls-key) or without?`
+    return { why, message: `cannot reach ${the(kind)} ${address} (${why}): ${otherAddress[kind]}` }
+  return {
+    why,
+    message: `cannot reach ${the(kind)} ${address} (${why}): is it ${programOf[kind]}, and does it serve with TLS (then give --tls-ca, --tls-cert, --tls-key) or without?`,
+  }
 }

@@ -2,14 +2,14 @@
 import { type Command, Option } from 'commander'
 import { UsageError } from '../lib/errors.ts'
 import type { TlsFiles } from '../lib/tls.ts'
-import { parseChoice, parseHostPort, parseSeconds } from './arguments.ts'
+import { parseChoice, parseHostPorts, parseSeconds, parseText } from './arguments.ts'
 
 export const formats = ['table', 'wide', 'json', 'yaml', 'name'] as const
 export type Format = (typeof formats)[number]
 
 export interface Globals {
-  /** HOST:PORT. */
-  readonly controller: string
+  /** HOST:PORT each, one or more. */
+  readonly controllers: readonly string[]
   /** The path of the local agent's socket. */
   readonly agent: string
   readonly output: Format
@@ -23,12 +23,15 @@ export interface Globals {
 
 /** What a user may set, by flag or environment; each value as text. */
 const options = {
-  controller: ['--controller <host:port>', "the controller's address (default: 127.0.0.1:4780)"],
+  controller: [
+    '--controller <host:port>',
+    "the controller's address; of several, with commas between, the first that answers is asked (default: 127.0.0.1:4780)",
+  ],
   agent: ['--agent <path>', "the local agent's socket (default: /run/overlay/agent.sock)"],
   output: ['-o, --output <format>', `${formats.join(', ')} (default: table)`],
   timeout: [
     '--timeout <seconds>',
-    'how long an answer may take (default: 10; 120 for ipam check, rm --force, node rm)',
+    'how long an answer may take (default: 10; 120 for ipam check, verify, plan, rm --force, node rm, drain, resync)',
   ],
   tlsCert: ['--tls-cert <file>', 'certificate of this client'],
   tlsKey: ['--tls-key <file>', 'key of that certificate'],
@@ -46,9 +49,10 @@ export function addGlobalOptions(program: Command): void {
 
 /**
  * Flags over environment over defaults.
- * @throws UsageError that names the flag or the variable with the wrong value.
+ * @throws UsageError that names each flag or variable with a wrong value.
  */
 export function readGlobals(flags: Given, env: NodeJS.ProcessEnv): Globals {
+  const faults = new Set<string>()
   const read = <T>(name: Name, parse: (text: string) => T, otherwise: T): T => {
     const flag = flags[name]
     const text = flag ?? (env[variableOf(name)] || undefined)
@@ -56,13 +60,14 @@ export function readGlobals(flags: Given, env: NodeJS.ProcessEnv): Globals {
     try {
       return parse(text)
     } catch (error) {
-      throw new UsageError(`${flag === undefined ? variableOf(name) : nameOf(name)}: ${(error as Error).message}`)
+      faults.add(`${flag === undefined ? variableOf(name) : nameOf(name)}: ${(error as Error).message}`)
+      return otherwise
     }
   }
   const plain = (text: string) => text
-  return {
-    controller: read('controller', parseHostPort, '127.0.0.1:4780'),
-    agent: read('agent', plain, '/run/overlay/agent.sock'),
+  const globals = {
+    controllers: read('controller', parseHostPorts, ['127.0.0.1:4780']),
+    agent: read('agent', parseText, '/run/overlay/agent.sock'),
     output: read('output', parseChoice(formats), 'table'),
     timeout: read('timeout', parseSeconds, 10_000),
     longTimeout: read('timeout', parseSeconds, 120_000),
@@ -73,6 +78,8 @@ export function readGlobals(flags: Given, env: NodeJS.ProcessEnv): Globals {
       ca: read('tlsCa', plain, undefined),
     },
   }
+  if (faults.size > 0) throw new UsageError([...faults].join('; '))
+  return globals
 }
 
 function variableOf(name: string): string {

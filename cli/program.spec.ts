@@ -72,6 +72,10 @@ describe('wrong usage', () => {
     ['-o', `option '-o, --output <format>' argument missing ${see}`],
     ['ls --timeout never', '--timeout: "never" is not a number of seconds (for example 10 or 0.5)'],
     ['ls --timeout -1', '--timeout: "-1" is not a number of seconds (for example 10 or 0.5)'],
+    [
+      'ls --timeout 0 -o x --controller y',
+      '--controller: "y" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780); -o: "x" is none of table, wide, json, yaml, name; --timeout: "0" is not a number of seconds (for example 10 or 0.5)',
+    ],
     ['ls --timeout 0', '--timeout: "0" is not a number of seconds (for example 10 or 0.5)'],
     ['ls --controller here', '--controller: "here" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)'],
     [

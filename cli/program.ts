@@ -12,11 +12,14 @@ import { ipamCommand } from './commands/ipam.ts'
 import { lsCommand } from './commands/ls.ts'
 import { inspectCommand, pruneCommand, rmCommand } from './commands/networks.ts'
 import { nodeCommand } from './commands/node.ts'
+import { planCommand } from './commands/plan.ts'
 import { runCommand } from './commands/run.ts'
 import { statusCommand } from './commands/status.ts'
 import { updateCommand } from './commands/update.ts'
-import { connectAgent, connectController } from './connect.ts'
+import { verifyCommand } from './commands/verify.ts'
+import { connectAgent } from './connect.ts'
 import type { Context, Runner, Surroundings } from './context.ts'
+import { connectControllers } from './controllers.ts'
 import { errorText, exitCode, exitCodeOf, exitCodeOfSignal } from './exit.ts'
 import { addGlobalOptions, type Globals, readGlobals } from './globals.ts'
 
@@ -34,7 +37,7 @@ const groups: { readonly [heading: string]: readonly ((run: Runner) => Command)[
   ],
   'Endpoints:': [attachCommand, detachCommand, endpointCommand, runCommand],
   'Addresses:': [ipamCommand],
-  'Cluster:': [nodeCommand, statusCommand, eventsCommand],
+  'Cluster:': [nodeCommand, statusCommand, verifyCommand, planCommand, eventsCommand],
 }
 
 /** Runs overlayctl with the arguments after its name. Never throws; gives the exit code. */
@@ -107,7 +110,7 @@ async function withContext(
   act: (context: Context) => Promise<number>,
 ): Promise<number> {
   const { stderr, signals } = surroundings
-  const controller = connectController(globals, signals.interrupted)
+  const controller = connectControllers(globals, signals.interrupted)
   const agent = connectAgent(globals, signals.interrupted)
   let reported = false
   const context: Context = {

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { Event } from '../../proto/index.ts'
-import { type Answers, endpoint, type FakeCluster, startFakeCluster, web } from '../testing/cluster.ts'
+import { type Answers, endpoint, type FakeCluster, host1, startFakeCluster, web } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
 
 let cluster: FakeCluster | undefined
@@ -13,8 +13,8 @@ it('prints a line per event, and fails when the controller ends the stream', asy
   await start()
   expect(await run('events')).toEqual({
     code: 1,
-    stdout: `2026-03-02T10:00:00.000Z   created   network    web            vni=1048576 subnets=10.0.9.0/24,fd00:9::/64
-2026-03-02T10:00:01.000Z   lost      node       host2          vtep=192.0.2.2 lost
+    stdout: `2026-03-02T10:00:00.000Z   created    network    web            vni=1048576 subnets=10.0.9.0/24,fd00:9::/64
+2026-03-02T10:00:01.000Z   lost       node       host2          vtep=192.0.2.2
 `,
     stderr: `overlayctl: the controller at ${cluster?.controller} ended the stream: start "overlayctl events" again, and look with "overlayctl ls" at what was missed\n`,
   })
@@ -29,7 +29,7 @@ it('prints endpoints', async () => {
     },
   })
   expect((await run('events')).stdout).toBe(
-    '2026-03-02T10:00:00.000Z   removed   endpoint   3f2a9c0d1e2f   network=web node=host1 addresses=10.0.9.7,fd00:9::7 name=client\n',
+    '2026-03-02T10:00:00.000Z   removed    endpoint   3f2a9c0d1e2f   network=web node=host1 addresses=10.0.9.7,fd00:9::7 name=client\n',
   )
 })
 
@@ -43,9 +43,35 @@ it('prints warnings and their end with what they are of', async () => {
       },
     },
   })
-  expect((await run('events')).stdout).toBe(`${time}   warned    network    web            ${message}
-${time}   cleared   network    web            ${message}
+  expect((await run('events')).stdout).toBe(`${time}   warned     network    web            ${message}
+${time}   cleared    network    web            ${message}
 `)
+})
+
+it('prints what is said of a node', async () => {
+  const time = '2026-03-02T10:00:00.000Z'
+  await start({
+    events: {
+      async *watch() {
+        yield Event.create({ time, action: 'UPDATED', node: host1, message: 'drained: new disk' })
+      },
+    },
+  })
+  expect((await run('events')).stdout).toBe(
+    `${time}   updated    node       host1          vtep=192.0.2.1 drained: new disk\n`,
+  )
+})
+
+it('prints what agents have mended', async () => {
+  const [time, message] = ['2026-03-02T10:00:00.000Z', 'host1: link ovbr1048576 was missing: put back']
+  await start({
+    events: {
+      async *watch() {
+        yield Event.create({ time, action: 'REPAIRED', node: host1, message })
+      },
+    },
+  })
+  expect((await run('events')).stdout).toBe(`${time}   repaired   node       host1          ${message}\n`)
 })
 
 it('prints an object per line, documents, or names', async () => {

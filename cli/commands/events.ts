@@ -10,7 +10,7 @@ export function eventsCommand(run: Runner): Command {
   return new Command('events')
     .summary('follow what happens in the cluster')
     .description(
-      'Shows changes of networks, endpoints and nodes as they happen, from now on, until Ctrl-C; and warnings, with those that there are at the start. As JSON: one object per line.',
+      'Shows changes of networks, endpoints and nodes as they happen, from now on, until Ctrl-C; warnings, with those that there are at the start; and what agents found on their hosts and repaired. As JSON: one object per line.',
     )
     .addHelpText(
       'after',

@@ -13,9 +13,9 @@ const stable = (text: string) =>
   text.replaceAll(cluster?.controller ?? '', 'CONTROLLER').replaceAll(cluster?.agent ?? '', 'SOCKET')
 
 const nodes = `
-NAME    STATUS   VTEP        ENDPOINTS   VERSION   AGE
-host1   live     192.0.2.1   1           0.1.0     1d
-host2   lost     192.0.2.2   -           0.1.0     1d
+NAME    STATUS                 VTEP        ENDPOINTS   VERSION   AGE
+host1   ready                  192.0.2.1   1           0.1.0     1d
+host2   unreachable, drained   192.0.2.2   2           0.1.0     1d
 `
 
 it('shows all at a glance', async () => {
@@ -26,7 +26,7 @@ it('shows all at a glance', async () => {
     `Cluster:      c0ffee
 Controller:   CONTROLLER answers, 1 controller in the cluster
 Store:        healthy, revision 42, answers in 1.3 ms (http://127.0.0.1:2379)
-Nodes:        1 live, 1 LOST: host2
+Nodes:        1 ready, 1 UNREACHABLE: host2, 1 drained: host2
 Networks:     2
 Endpoints:    1
 Agent:        ready, node host1, 1 network here, 1 local endpoint, 3 remote
@@ -125,4 +125,27 @@ Warning:      network web: 93 % of the addresses of 10.0.9.0/24 are used
 Warning:      network db: 10.0.10.0/24 lies on a route
 Agent: `)
   expect(JSON.parse((await invoke(cluster, ['status', '-o', 'json'])).stdout)).toMatchObject({ warnings })
+})
+
+it('shows in wide who is the janitor, and the members of the store', async () => {
+  const controllers = [{ id: 'ctl1', nodeGrace: 300 }, { id: 'ctl2' }]
+  const members = [
+    { name: 'm1', url: 'http://10.0.0.1:2379', leader: true },
+    { name: 'm2', url: 'http://10.0.0.2:2379', problem: 'does not answer' },
+  ]
+  const several = ClusterStatus.create({
+    ...clusterStatus,
+    store: { ...clusterStatus.store, members },
+    controllers,
+    janitor: 'ctl1',
+  })
+  await start({ clusters: { getStatus: async () => several } })
+  const { code, stdout } = await invoke(cluster, ['status', '-o', 'wide'])
+  expect(code).toBe(0)
+  expect(stdout).toContain(`
+Etcd member:   m1 (http://10.0.0.1:2379), leader
+Etcd member:   m2 (http://10.0.0.2:2379) FAILED: does not answer
+Janitor:       ctl1, evicts nodes that are unreachable for 300 s (--node-grace 300)
+`)
+  expect((await invoke(cluster, ['status'])).stdout).not.toContain('Janitor')
 })

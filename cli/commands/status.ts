@@ -13,7 +13,7 @@ export function statusCommand(run: Runner): Command {
   return new Command('status')
     .summary('health of store, controller, nodes, at a glance')
     .description(
-      'Shows the health of the controller, the store and the nodes, and of the agent of this host if it has one, and warns of what will hurt if it stays so: addresses that run out, subnets on routes of hosts. Shows what can be reached; the exit code is 1 when the controller, the store or the local agent is not well, not for a warning. As JSON: the ClusterStatus, with the AgentStatus as "agent".',
+      'Shows the health of the controller, the store and the nodes, and of the agent of this host if it has one, and warns of what will hurt if it stays so: nodes that are unreachable, members of etcd that are not well, addresses that run out, subnets on routes of hosts. With -o wide also the members of etcd, and which controller is the janitor. Shows what can be reached; the exit code is 1 when the controller, the store or the local agent is not well, not for a warning. As JSON: the ClusterStatus, with the AgentStatus as "agent".',
     )
     .addHelpText(
       'after',
@@ -35,7 +35,7 @@ async function status(context: Context): Promise<number> {
   ])
   context.signals.interrupted.throwIfAborted()
   const health: Health = {
-    controllerAddress: globals.controller,
+    controllerAddress: controller.address,
     cluster: cluster.shown,
     agentPath: globals.agent,
     agent: local?.shown,

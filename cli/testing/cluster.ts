@@ -130,16 +130,23 @@ export const host1 = Node.create({
   bootId: 'b0',
   machineId: 'm1',
   registeredAt: createdAt,
-  status: { live: true, endpointCount: 1, sessionSince: createdAt },
+  status: { live: true, state: 'READY', endpointCount: 1, sessionSince: createdAt },
 })
 
-export const host2 = Node.create({ ...host1, name: 'host2', uid: 'n2', vtepAddress: '192.0.2.2', status: null })
+export const host2 = Node.create({
+  ...host1,
+  name: 'host2',
+  uid: 'n2',
+  vtepAddress: '192.0.2.2',
+  status: { state: 'UNREACHABLE', endpointCount: 2, drain: { node: 'host2', since: createdAt, reason: 'new disk' } },
+})
 
 export const clusterStatus = ClusterStatus.create({
   clusterUid: 'c0ffee',
   controllerId: 'ctl1',
   store: { healthy: true, urls: ['http://127.0.0.1:2379'], revision: 42, latencyMs: 1.26 },
   controllers: [{ id: 'ctl1', address: '127.0.0.1:4780', version: '0.1.0', startedAt: createdAt }],
+  janitor: 'ctl1',
   nodes: [host1, host2],
   networkCount: 2,
   endpointCount: 1,
@@ -246,6 +253,10 @@ const nodes: NodesHandlers = {
   list: async () => ({ nodes: [host1, host2] }),
   get: async ({ name }) => ({ ...host1, name }),
   remove: async ({ name }) => ({ node: { ...host2, name }, releasedEndpoints: 2 }),
+  drain: async ({ name }) => ({ node: { ...host1, name }, detachedEndpoints: 2 }),
+  undrain: async ({ name }) => ({ ...host1, name }),
+  verify: async ({ name }) => ({ node: name, revision: 42, held: '', deviations: [], objects: 12, more: 0 }),
+  resync: async ({ name }) => ({ node: name, restored: [endpoint], discarded: [], left: [] }),
 }
 
 const localAgent: AgentHandlers = {
@@ -253,6 +264,8 @@ const localAgent: AgentHandlers = {
   detach: async () => ({ endpoint, warning: '' }),
   list: async () => ({ endpoints: [endpoint] }),
   getStatus: async () => agentStatus,
+  verify: async () => ({ node: 'host1', revision: 42, held: '', deviations: [], objects: 12, more: 0 }),
+  resync: async () => ({ node: 'host1', restored: [endpoint], discarded: [], left: [] }),
 }
 
 async function* watchTwo(): AsyncGenerator<Event> {

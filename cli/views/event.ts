@@ -1,7 +1,6 @@
 /** How events are shown: one line each, as they come. */
 import type { Event } from '../../proto/index.ts'
 import { alignedText } from '../table.ts'
-import { liveness } from './node.ts'
 import { listText, shortId } from './text.ts'
 
 interface Subject {
@@ -20,10 +19,10 @@ export function eventName(event: Event): string {
 /** Columns are padded, but a stream cannot know how wide the next line will be. */
 export function eventLine(event: Event): string {
   const { kind, name, details } = subjectOf(event)
-  const told = event.action === 'WARNED' || event.action === 'CLEARED'
+  const told = event.action === 'WARNED' || event.action === 'CLEARED' || event.action === 'REPAIRED'
   const cells = [
     event.time.padEnd(24),
-    event.action.toLowerCase().padEnd(7),
+    event.action.toLowerCase().padEnd(8),
     kind.padEnd(8),
     (kind === 'endpoint' ? shortId(name) : name).padEnd(12),
     told ? event.message : details,
@@ -31,7 +30,7 @@ export function eventLine(event: Event): string {
   return alignedText([cells])
 }
 
-function subjectOf({ network, endpoint, node }: Event): Subject {
+function subjectOf({ network, endpoint, node, message }: Event): Subject {
   if (network)
     return {
       kind: 'network',
@@ -46,6 +45,6 @@ function subjectOf({ network, endpoint, node }: Event): Subject {
       details: `network=${endpoint.network} node=${endpoint.node} addresses=${listText(endpoint.addresses)}${named}`,
     }
   }
-  if (node) return { kind: 'node', name: node.name, details: `vtep=${node.vtepAddress} ${liveness(node)}` }
+  if (node) return { kind: 'node', name: node.name, details: `vtep=${node.vtepAddress}${message && ` ${message}`}` }
   return { kind: 'unknown', name: '', details: '' }
 }

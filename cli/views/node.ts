@@ -3,9 +3,21 @@ import { Node } from '../../proto/index.ts'
 import { ageText } from '../age.ts'
 import type { View } from '../output.ts'
 
-/** Whether the node's agent is alive. */
-export function liveness({ status }: Node): 'live' | 'lost' {
-  return status?.live ? 'live' : 'lost'
+/** False also of a record without status: nothing is known then. */
+export function isUnreachable({ status }: Node): boolean {
+  return status?.live === false
+}
+
+/** `ready`, `unreachable`, `ready, drained`; nothing for a record without status. */
+function stateText(node: Node): string {
+  if (!node.status) return ''
+  return `${isUnreachable(node) ? 'unreachable' : 'ready'}${node.status.drain ? ', drained' : ''}`
+}
+
+function drainText({ status }: Node, now: Date): string {
+  if (!status?.drain) return ''
+  const { since, reason } = status.drain
+  return `since ${since} (${ageText(since, now)})${reason && `: ${reason}`}`
 }
 
 const endpointCount = ({ status }: Node) => (status ? String(status.endpointCount) : '')
@@ -16,19 +28,21 @@ export const nodeView: View<Node> = {
   name: (node) => node.name,
   columns: [
     { heading: 'NAME', cell: (node) => node.name },
-    { heading: 'STATUS', cell: liveness },
+    { heading: 'STATUS', cell: stateText },
     { heading: 'VTEP', cell: (node) => node.vtepAddress },
     { heading: 'UNDERLAY MTU', cell: (node) => String(node.underlayMtu), wide: true },
     { heading: 'ENDPOINTS', cell: endpointCount },
     { heading: 'VERSION', cell: (node) => node.version },
     { heading: 'AGE', cell: (node, now) => ageText(node.registeredAt, now) },
     { heading: 'SESSION', cell: since, wide: true },
+    { heading: 'DRAINED', cell: ({ status }) => (status?.drain ? status.drain.reason || 'yes' : ''), wide: true },
     { heading: 'UID', cell: (node) => node.uid, wide: true },
   ],
   sheet: (node, now) => [
     ['Name', node.name],
     ['UID', node.uid],
-    ['Status', liveness(node)],
+    ['Status', stateText(node)],
+    ['Drained', drainText(node, now)],
     ['Session', node.status?.sessionSince ? `${node.status.sessionSince} (${since(node, now)} ago)` : ''],
     ['VTEP', node.vtepAddress],
     ['Underlay MTU', String(node.underlayMtu)],
