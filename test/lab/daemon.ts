@@ -24,6 +24,8 @@ export interface StartOptions {
   /** Added to the daemon's own; where a flag is given twice, the last one holds. */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Makes another command of its own, flags included: another copy of the program, one that is wrapped. */
+  readonly command?: (own: readonly string[]) => readonly string[]
   /** Milliseconds until it must be ready; 0: do not wait for it. Default 20,000. */
   readonly deadline?: number
 }
@@ -79,9 +81,9 @@ export function createDaemon(spec: DaemonSpec): Daemon {
     async start(options = last) {
       if (running()) throw new Error(`${spec.name} is running already`)
       last = options
-      const { flags = [], env = {}, deadline } = options
+      const { flags = [], env = {}, command: change = (own) => own, deadline } = options
       const { name, log, directory, netns } = spec
-      const command = [...spec.command(), ...flags]
+      const command = change([...spec.command(), ...flags])
       current = await startProcess({ name, log, directory, netns: netns.path, command, env: { ...spec.env, ...env } })
       if (deadline !== 0) await ready(deadline)
     },

@@ -14,6 +14,14 @@ export interface EtcdSpec {
   readonly name?: string
   /** Of clients; that of peers is one more. Default 2379. */
   readonly port?: number
+  /** All members of its cluster, itself among them; default: it is alone. */
+  readonly cluster?: readonly EtcdMember[]
+}
+
+export interface EtcdMember {
+  readonly name: string
+  /** Where the others reach it. */
+  readonly address: string
 }
 
 export interface Etcd extends Daemon {
@@ -29,16 +37,19 @@ export interface Etcd extends Daemon {
   wipe(): Promise<void>
 }
 
-export function createEtcd({ netns, directory, address, name = 'etcd', port = 2379 }: EtcdSpec): Etcd {
+export function createEtcd({ netns, directory, address, name = 'etcd', port = 2379, cluster }: EtcdSpec): Etcd {
   const home = join(directory, 'ctl')
   mkdirSync(home, { recursive: true })
   const data = join(home, `${name}-data`)
   const url = `http://${address}:${port}`
-  const peer = `http://127.0.0.1:${port + 1}`
+  const peerOf = (host: string) => `http://${host}:${port + 1}`
+  // One that is alone has nobody to be reached by.
+  const peer = peerOf(cluster ? address : '127.0.0.1')
+  const initial = (cluster ?? [{ name, address: '127.0.0.1' }]).map((one) => `${one.name}=${peerOf(one.address)}`)
   const env = { ETCDCTL_API: '3', ...(process.arch === 'x64' ? {} : { ETCD_UNSUPPORTED_ARCH: process.arch }) }
   const etcdctl = (...args: readonly string[]) =>
     netns.exec(['etcdctl', `--endpoints=${url}`, '--dial-timeout=2s', ...args], { env, timeout: 30_000 })
-  const membership = [`--name=${name}`, `--initial-cluster=${name}=${peer}`, `--initial-advertise-peer-urls=${peer}`]
+  const membership = [`--name=${name}`, `--initial-cluster=${initial.join()}`, `--initial-advertise-peer-urls=${peer}`]
   const daemon = createDaemon({
     name,
     netns,

@@ -26,6 +26,10 @@ export interface LabOptions {
   readonly underlayMtu?: number
   /** VTEPs have IPv6 addresses. */
   readonly ipv6Underlay?: boolean
+  /** Members of the etcd cluster; default 1. Several have a namespace each, `etcd1` and so on. */
+  readonly etcdMembers?: number
+  /** Further namespaces on the underlay, at most 4, with nothing in them. */
+  readonly others?: readonly string[]
   /** The lab outlives this process: end it with `removeLab(name)`. */
   readonly keep?: boolean
 }
@@ -34,10 +38,15 @@ export interface Lab extends Overlayctl, AsyncDisposable {
   readonly id: string
   readonly directory: string
   readonly hosts: readonly Host[]
-  /** The namespace of etcd and the controllers. */
+  /** The namespace of the first controller, and of etcd where it has one member. */
   readonly ctl: Netns
+  /** The first member. */
   readonly etcd: Etcd
+  readonly etcdMembers: readonly Etcd[]
+  /** Each in a namespace of its own: `ctl`, `ctl2` and so on. */
   readonly controllers: readonly Controller[]
+  /** The namespaces on the underlay, by inner name: hosts, ctl, etcd1… */
+  readonly members: ReadonlyMap<string, LabMember>
   /** `h1` or 1 is the first. @throws Error when there is no such host. */
   host(which: string | number): Host
   /** Starts etcd, the controllers and all agents, and waits until they are ready. */
@@ -51,14 +60,26 @@ export interface Lab extends Overlayctl, AsyncDisposable {
   down(): Promise<void>
 }
 
-/** Of the ctl namespace on the underlay; hosts begin with 1. */
+export interface LabMember {
+  readonly netns: Netns
+  /** On the underlay; IPv4. */
+  readonly address: string
+}
+
+/** Of the ctl namespaces on the underlay, downwards; hosts begin with 1. */
 const ctlNumber = 254
+/** Of the etcd members that have a namespace of their own, downwards. */
+const etcdNumber = 244
+/** Of the others, downwards. */
+const otherNumber = 234
 const controllerPort = 4780
 
 /** Makes the hosts and their underlay; the daemons are started by `start` or one by one. */
 export async function createLab(options: LabOptions): Promise<Lab> {
   const { name, hosts: count, controllers: controllerCount = 1, underlayMtu = 1500, ipv6Underlay = false } = options
-  if (count < 1 || count >= ctlNumber) throw new Error(`a lab has 1 to ${ctlNumber - 1} hosts, not ${count}`)
+  const { etcdMembers: etcdCount = 1, others: otherNames = [] } = options
+  const mostHosts = 230
+  if (count < 1 || count > mostHosts) throw new Error(`a lab has 1 to ${mostHosts} hosts, not ${count}`)
   reap()
   const id = name ?? randomBytes(3).toString('hex')
   const directory = createRecord(id, { keep: options.keep ?? false })
@@ -69,25 +90,55 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     removeLab(id)
   }
   try {
-    const numbers = Array.from({ length: count }, (_, index) => index + 1)
-    const members = [{ name: 'ctl', number: ctlNumber }, ...numbers.map((number) => ({ name: `h${number}`, number }))]
+    const numbers = range(count).map((n) => n + 1)
+    const ctlMembers = range(controllerCount).map((n) => ({
+      name: n === 0 ? 'ctl' : `ctl${n + 1}`,
+      number: ctlNumber - n,
+    }))
+    const etcdNames = range(etcdCount > 1 ? etcdCount : 0).map((n) => ({
+      name: `etcd${n + 1}`,
+      number: etcdNumber - n,
+    }))
+    const others = otherNames.map((other, n) => ({ name: other, number: otherNumber - n }))
+    const members = [
+      ...ctlMembers,
+      ...etcdNames,
+      ...others,
+      ...numbers.map((number) => ({ name: `h${number}`, number })),
+    ]
     await buildUnderlay({ labId: id, members, mtu: underlayMtu, ipv6: ipv6Underlay })
+    const memberOf = new Map(
+      members.map((one) => [
+        one.name,
+        { netns: netnsAt(id, directory, one.name), address: underlayAddress(one.number) },
+      ]),
+    )
 
     const ctl = netnsAt(id, directory, 'ctl')
     const ctlAddress = underlayAddress(ctlNumber)
-    const etcd = createEtcd({ netns: ctl, directory, address: ctlAddress })
-    const controllerAddresses = Array.from({ length: controllerCount }, (_, n) => `${ctlAddress}:${controllerPort + n}`)
-    const controllers = controllerAddresses.map((address, n) =>
-      createController({ netns: ctl, directory, name: `controller-${n + 1}`, address, etcd: etcd.url }),
+    const cluster = etcdNames.map((one) => ({ name: one.name, address: underlayAddress(one.number) }))
+    const etcdMembers =
+      cluster.length === 0
+        ? [createEtcd({ netns: ctl, directory, address: ctlAddress })]
+        : cluster.map((one) => createEtcd({ ...one, netns: netnsAt(id, directory, one.name), directory, cluster }))
+    const etcdUrls = etcdMembers.map(({ url }) => url).join()
+    const controllers = ctlMembers.map((one, n) =>
+      createController({
+        netns: netnsAt(id, directory, one.name),
+        directory,
+        name: `controller-${n + 1}`,
+        address: `${underlayAddress(one.number)}:${controllerPort}`,
+        etcd: etcdUrls,
+      }),
     )
-    const controller = controllerAddresses[0] ?? ''
+    const controller = controllers[0]?.address ?? ''
     const vtep = ipv6Underlay ? underlayAddress6 : underlayAddress
     const hosts = numbers.map((number) =>
       createHost({
         netns: netnsAt(id, directory, `h${number}`),
         directory,
         address: vtep(number),
-        etcd: etcd.url,
+        etcd: etcdUrls,
         controller,
       }),
     )
@@ -98,8 +149,10 @@ export async function createLab(options: LabOptions): Promise<Lab> {
       directory,
       hosts,
       ctl,
-      etcd,
+      etcd: firstOf(etcdMembers),
+      etcdMembers,
       controllers,
+      members: memberOf,
       ...overlayctlIn(ctl, { OVERLAY_CONTROLLER: controller }),
       host(which) {
         const host = hosts.find(({ name }, index) => name === which || index + 1 === which)
@@ -107,7 +160,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
         return host
       },
       async start() {
-        await etcd.start()
+        await Promise.all(etcdMembers.map((each) => each.start()))
         await Promise.all(controllers.map((each) => each.start()))
         await Promise.all(hosts.map(({ agent }) => agent.start()))
       },
@@ -121,4 +174,13 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     await down()
     throw error
   }
+}
+
+function range(length: number): readonly number[] {
+  return Array.from({ length }, (_, n) => n)
+}
+
+function firstOf<T>([first]: readonly T[]): T {
+  if (first === undefined) throw new Error('there is none')
+  return first
 }

@@ -3,7 +3,7 @@
 export interface PingCount {
   readonly sent: number
   readonly received: number
-  /** Sequence numbers of the requests that were not answered. */
+  /** Sequence numbers of the requests that were not answered; of several runs at once, all of theirs. */
   readonly lost: readonly number[]
 }
 

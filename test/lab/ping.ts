@@ -41,10 +41,30 @@ export interface Pinging {
 }
 
 /**
- * Pings in the background, by default every 10 ms; resolves once the first
- * answer has come.
+ * Two at once, each with so many seconds between its requests: together they
+ * make 100 a second, or up to 125 where the kernel's timers are finer. One
+ * alone makes 62 with 0.01, and with less it does not sleep but takes a core.
  */
-export async function startPinging(from: Netns, address: string, interval = 0.01): Promise<Pinging> {
+const interval = 0.016
+export const mostPingsPerSecond = 2 / interval
+
+/** Pings in the background, a hundred times a second; resolves once the first answers have come. */
+export async function startPinging(from: Netns, address: string): Promise<Pinging> {
+  const both = await Promise.all([startOne(from, address), startOne(from, address)])
+  return {
+    async stop() {
+      const counts = await Promise.all(both.map((each) => each.stop()))
+      const sum = (of: (count: PingCount) => number) => counts.reduce((total, count) => total + of(count), 0)
+      return {
+        sent: sum(({ sent }) => sent),
+        received: sum(({ received }) => received),
+        lost: counts.flatMap(({ lost }) => lost).toSorted((a, b) => a - b),
+      }
+    },
+  }
+}
+
+async function startOne(from: Netns, address: string): Promise<Pinging> {
   const run = await from.spawn(`ping-${address}-${pingings++}`, ['ping', '-n', '-i', String(interval), address])
   await until(() => readFileSync(run.log, 'utf8').includes('icmp_seq='), {
     what: `${from.name}: the first answer from ${address}`,
