@@ -25,6 +25,7 @@ export default defineConfig({
         },
       },
     ],
-    maxWorkers: 2,
+    maxWorkers: 3,
+    reporters: ['default', './test/tally-reporter.ts'],
   },
 })

@@ -1,11 +1,11 @@
-/** Who may be a node: names, VTEP addresses, sessions, sockets, flags. */
+/** Who may be a node: addresses, sessions, sockets, flags. Names and addresses of others: H8 of the outage contract. */
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Host } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
 import { program } from '../lab/program-path.ts'
 import { showHostsOnFailure, startedLab } from './started-lab.ts'
-import { keysBelow, storedKey } from './store-content.ts'
+import { storedKey } from './store-content.ts'
 
 let lab: Lab
 let h1: Host
@@ -41,35 +41,6 @@ let runs = 0
 
 /** The line for a person; log lines stand around it. */
 const refusal = (stderr: string) => stderr.split('\n').find((line) => line.startsWith('overlay-agent: ')) ?? stderr
-
-test('the name of another host: refused, naming the VTEP of the holder, whether it runs or not', async () => {
-  showHostsOnFailure(lab)
-  const alive = await runAgent(h2, { node: 'h1' })
-  expect(alive.exitCode).toBe(1)
-  expect(refusal(alive.stderr)).toMatch(
-    new RegExp(`^overlay-agent: .*"h1" .*\\(VTEP ${h1.address}\\).*give this one another --node`),
-  )
-  const holder = await storedKey(lab.etcd, 'nodes/h2')
-  const stopped = await runAgent(h2, { node: 'h2' })
-  expect(stopped.exitCode).toBe(1)
-  expect(refusal(stopped.stderr)).toMatch(
-    new RegExp(`^overlay-agent: .*"h2" .*\\(VTEP ${h2.address}\\).*overlayctl node rm h2`),
-  )
-  expect(await storedKey(lab.etcd, 'nodes/h2')).toEqual(holder)
-  expect((await keysBelow(lab.etcd, 'sessions/')).map(({ path }) => path)).toEqual(['sessions/h1'])
-})
-
-test('the VTEP address of another node: refused, naming that node', async () => {
-  showHostsOnFailure(lab)
-  const { stderr, exitCode } = await runAgent(h1, { node: 'twin' })
-  expect(exitCode).toBe(1)
-  expect(refusal(stderr)).toBe(
-    `overlay-agent: VTEP address ${h1.address} is already that of node h1: give --vtep-address or --vtep-interface so that each host has its own`,
-  )
-  const paths = (await keysBelow(lab.etcd)).map(({ path }) => path)
-  expect(paths).not.toContain('nodes/twin')
-  expect(paths).not.toContain('sessions/twin')
-})
 
 test('an address that other hosts cannot reach, or that is not there: refused, naming the flag', async () => {
   await h2.exec('ip link add spare type bridge && ip address add 192.168.77.1/24 dev spare')

@@ -12,7 +12,7 @@ export interface StartOptions extends LabOptions {
 export async function startedLab({ agentFlags = [], ...options }: StartOptions): Promise<Lab> {
   const lab = await createLab(options)
   try {
-    await lab.etcd.start()
+    await Promise.all(lab.etcdMembers.map((member) => member.start()))
     await Promise.all(lab.controllers.map((controller) => controller.start()))
     await Promise.all(lab.hosts.map(({ agent }) => agent.start({ flags: agentFlags })))
     return lab
@@ -22,9 +22,10 @@ export async function startedLab({ agentFlags = [], ...options }: StartOptions):
   }
 }
 
-/** To be called in a test: if it fails, the agents' last words and the hosts' states are printed. */
+/** To be called in a test: if it fails, the daemons' last words and the hosts' states are printed. */
 export function showHostsOnFailure(lab: Lab, lines = 25): void {
   onTestFailed(async () => {
+    for (const controller of lab.controllers) console.error(`${controller.name}:\n${controller.logTail(lines)}`)
     for (const host of lab.hosts)
       console.error(`${host.agent.name}:\n${host.agent.logTail(lines)}\n${await kernelState(host)}`)
   })

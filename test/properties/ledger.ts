@@ -7,7 +7,7 @@ import type { SimulatedHost } from './simulated-cluster.ts'
 
 /** Who was told that it has what, and did not begin to give it back. */
 export interface Ledger {
-  /** An attach was answered. */
+  /** An attach was answered. What was given up before may go at any time: a workload that has it back is told nothing new. */
   given(endpoint: Endpoint): void
   /** From now on all that it holds may be another's. */
   giveUp(endpointId: string): void
@@ -20,10 +20,12 @@ export interface Ledger {
 export function createLedger(): Ledger {
   const held = new Map<string, string>()
   const violations: string[] = []
+  const givenUp = new Set<string>()
   return {
     held,
     violations,
     given(endpoint) {
+      if (givenUp.has(endpoint.id)) return
       for (const key of holdings(endpoint)) {
         const other = held.get(key)
         if (other !== undefined && other !== endpoint.id)
@@ -32,6 +34,7 @@ export function createLedger(): Ledger {
       }
     },
     giveUp(endpointId) {
+      givenUp.add(endpointId)
       for (const [key, holder] of held) if (holder === endpointId) held.delete(key)
     },
   }
@@ -69,11 +72,16 @@ export async function expectNothingLost({ store }: TestCluster, { held }: Ledger
   expect(holders.toSorted()).toEqual(expected)
 }
 
-/** Each endpoint is plugged in where it should be, with the masks and the MTU that its network has by now. */
+/** Each endpoint whose sandbox is there is plugged in, with the masks and the MTU that its network has by now. */
 export async function expectPluggedIn({ store }: TestCluster, hosts: readonly SimulatedHost[]): Promise<void> {
   const { keys } = store
   const [endpoints, networks] = await Promise.all([store.list(keys.allEndpoints), store.list(keys.networks)])
-  const expected = endpoints.entries.map(({ value: { network, node, ifname, mac, addresses } }) => {
+  const isThere = ({ node, sandbox }: Endpoint) => {
+    const kernel = hosts.find(({ name }) => name === node)?.host.kernel
+    return sandbox !== null && kernel?.sandboxes.get(sandbox.path) === sandbox.cookie
+  }
+  const here = endpoints.entries.map(({ value }) => value).filter(isThere)
+  const expected = here.map(({ network, node, ifname, mac, addresses }) => {
     const record = networks.entries.find(({ value }) => value.name === network)?.value
     const prefixes = addresses.map((address) => {
       const isIPv6 = address.includes(':')

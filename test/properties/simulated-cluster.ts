@@ -11,7 +11,8 @@ import { checkIpam } from '../../controller/ipam/check.ts'
 import { networkCreator } from '../../controller/networks/create.ts'
 import { removeNetwork } from '../../controller/networks/remove.ts'
 import { networkUpdater } from '../../controller/networks/update.ts'
-import { OverlayError } from '../../lib/errors.ts'
+import { drainNode, undrainNode } from '../../controller/nodes/drain.ts'
+import { hasCode, OverlayError } from '../../lib/errors.ts'
 import { parseCidr } from '../../lib/ip.ts'
 import { pause } from '../../lib/retry.ts'
 import { parseVni } from '../../lib/vni.ts'
@@ -20,9 +21,11 @@ import {
   CheckIpamRequest,
   type CheckIpamResponse,
   CreateNetworkRequest,
+  DrainNodeRequest,
   type Init,
   Question,
   RemoveNetworkRequest,
+  UndrainNodeRequest,
   UpdateNetworkRequest,
 } from '../../proto/index.ts'
 
@@ -36,6 +39,8 @@ const space = {
 export interface SimulatedHost {
   readonly name: string
   readonly host: TestHost
+  /** How long its endpoints outlive their sandboxes. */
+  readonly graceSeconds: number
   agent: TestAgent
   life: Mortal
   /** That of the agent, and of those before it. */
@@ -52,6 +57,8 @@ export interface SimulatedController {
   create(request: Init<CreateNetworkRequest>): Promise<void>
   update(request: Init<UpdateNetworkRequest>): Promise<void>
   remove(request: Init<RemoveNetworkRequest>): Promise<void>
+  drain(request: Init<DrainNodeRequest>): Promise<void>
+  undrain(request: Init<UndrainNodeRequest>): Promise<void>
   check(): Promise<CheckIpamResponse>
 }
 
@@ -92,6 +99,8 @@ export async function simulateCluster(
         update: async (request) => void (await updateNetwork(UpdateNetworkRequest.create(request), signal)),
         remove: async (request) =>
           void (await removeNetwork(store, mortalLinks, RemoveNetworkRequest.create(request), signal)),
+        drain: async (request) => void (await drainNode(store, mortalLinks, DrainNodeRequest.create(request), signal)),
+        undrain: async (request) => void (await undrainNode(store, UndrainNodeRequest.create(request))),
         check: () => checkIpam(parts, CheckIpamRequest.create(), signal),
       }
     },
@@ -106,12 +115,14 @@ export async function simulateCluster(
 
 async function simulateHost(cluster: TestCluster, n: number): Promise<SimulatedHost> {
   const host = createHost(n)
+  // One lets go at once, the others not before the end.
+  const graceSeconds = n === 1 ? 0 : 3_600
   const agents: TestAgent[] = []
   const lives: Mortal[] = []
   const start = async () => {
     const life = createMortal()
     lives.push(life)
-    const agent = createTestAgent(cluster, host, { between: life })
+    const agent = createTestAgent(cluster, host, { between: life, sandboxGrace: graceSeconds })
     agents.push(agent)
     await agent.agent.run()
     return { life, agent }
@@ -119,6 +130,7 @@ async function simulateHost(cluster: TestCluster, n: number): Promise<SimulatedH
   const simulated: SimulatedHost = {
     name: `host-${n}`,
     host,
+    graceSeconds,
     lives,
     ...(await start()),
     async revive() {
@@ -151,10 +163,28 @@ function linksTo(hosts: readonly SimulatedHost[], onDetach: (endpointId: string)
   }
 }
 
-/** Waits until no agent has anything open, up to a deadline. */
+/** A refusal is an answer; what is said to be internal is a fault of ours. */
+export async function unlessItDies<T>(
+  { life }: { readonly life: Mortal },
+  action: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return (await Promise.race([action(), life.death])) ?? undefined
+  } catch (error) {
+    if (hasCode(error, 'internal') || !(error instanceof Error)) throw error
+    return undefined
+  }
+}
+
+/** Waits until no agent has anything open, or has to release, and all are members, up to a deadline. */
 export async function untilSettled(hosts: readonly SimulatedHost[], milliseconds = 20_000): Promise<void> {
   const deadline = performance.now() + milliseconds
-  const open = () => hosts.flatMap(({ agent }) => agent.parts.intents.open())
+  const open = () =>
+    hosts.flatMap(({ agent, graceSeconds, name }) => [
+      ...agent.parts.intents.open(),
+      ...(graceSeconds === 0 ? agent.parts.vanished.problems() : []),
+      ...(agent.parts.view.self.generation === undefined ? [`${name} is not registered`] : []),
+    ])
   while (open().length > 0) {
     if (performance.now() > deadline) throw new Error(`not settled: ${JSON.stringify(open())}`)
     await pause(5)
