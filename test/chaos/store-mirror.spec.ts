@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { createStoreMirror, type StoreEvent } from './store-mirror.ts'
+
+const put = (revision: number, path: string, value: object | '' = ''): StoreEvent => ({
+  type: 'Put',
+  path,
+  value: value === '' ? '' : JSON.stringify(value),
+  revision,
+})
+const del = (revision: number, path: string): StoreEvent => ({ type: 'Delete', path, value: '', revision })
+
+const claim = (revision: number, id: string, address = '10.0.0.2') => [
+  put(revision, `endpoints/web/${id}`, { id, addresses: [address], mac: `mac-${id}`, name: 'x', node: 'h1' }),
+  put(revision, `addresses/web/${address}`, { kind: 'ENDPOINT', endpointId: id, node: 'h1' }),
+  put(revision, `macs/web/mac-${id}`, { endpointId: id }),
+  put(revision, 'names/web/x', { endpointId: id }),
+  put(revision, `placements/h1/web/${id}`),
+]
+const release = (revision: number, id: string, address = '10.0.0.2') =>
+  claim(revision, id, address).map(({ path }) => del(revision, path))
+
+function violations(...events: readonly StoreEvent[]): readonly string[] {
+  const mirror = createStoreMirror()
+  mirror.take(events)
+  return mirror.violations
+}
+
+describe('createStoreMirror', () => {
+  it('keeps what is there, and passes over what was told before', () => {
+    const mirror = createStoreMirror()
+    mirror.take(claim(1, 'a'))
+    mirror.take([...claim(1, 'a'), ...release(2, 'a'), put(3, 'networks/web', { name: 'web' })])
+    expect([[...mirror.keys], mirror.revision]).toEqual([[['networks/web', '{"name":"web"}']], 3])
+    expect(mirror.historyOf('10.0.0.2').map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
+      '1 Put endpoints/web/a',
+      '1 Put addresses/web/10.0.0.2',
+      '2 Delete addresses/web/10.0.0.2',
+    ])
+  })
+
+  it('takes claims and releases in one transaction each', () => {
+    expect(violations(...claim(1, 'a'), ...release(2, 'a'), ...claim(3, 'b'))).toEqual([])
+  })
+
+  it('finds an owner that takes the place of another', () => {
+    expect(
+      violations(...claim(1, 'a'), put(2, 'addresses/web/10.0.0.2', { kind: 'ENDPOINT', endpointId: 'b', node: 'h2' })),
+    ).toEqual([
+      'revision 2: addresses/web/10.0.0.2 was ENDPOINT a h1, and became ENDPOINT b h2 without having been given back',
+    ])
+    expect(violations(put(1, 'vnis/5', { network: 'a' }), put(2, 'vnis/5', { network: 'b' }))).toHaveLength(1)
+    expect(
+      violations(put(1, 'networks/web', { name: 'web' }), put(2, 'networks/web', { name: 'web', mtu: 1 })),
+    ).toEqual([])
+  })
+
+  it('finds an endpoint that comes without all of its keys, or leaves some', () => {
+    expect(violations(...claim(1, 'a').slice(0, -1))).toEqual([
+      'revision 1: endpoint a is there without placements/h1/web/a',
+    ])
+    expect(violations(...claim(1, 'a'), ...release(2, 'a').slice(0, 1), ...release(3, 'a').slice(1))).toEqual([
+      'revision 2: endpoint a is gone, and addresses/web/10.0.0.2, macs/web/mac-a, names/web/x, placements/h1/web/a is there',
+    ])
+  })
+})

@@ -1,0 +1,21 @@
+/** A minute of faults at random: see test/chaos. `npm run chaos` runs it for longer, with other seeds. */
+import { expect, onTestFinished, test } from 'vitest'
+import { reportText } from '../chaos/report.ts'
+import { runChaos } from '../chaos/run.ts'
+
+/** Of the run, its start, and a last round that is waited for. */
+const timeout = 240_000
+
+test(
+  'nothing that was acknowledged is lost, no address has two owners, and all is clean after each heal',
+  async () => {
+    const ending = new AbortController()
+    onTestFinished(() => ending.abort())
+    const report = await runChaos({ seed: 4, seconds: 60, say: () => undefined, signal: ending.signal })
+    console.log(reportText(report))
+    expect(report.violations).toEqual([])
+    expect(report.pings.lost).toEqual([])
+    expect(report.operations.length).toBeGreaterThan(100)
+  },
+  timeout,
+)
