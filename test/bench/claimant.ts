@@ -51,7 +51,9 @@ export async function createClaimant({ etcd, node, vtep, networks }: ClaimantInp
   // Others register at the same time.
   const again = { signal: stopped.signal, backoff: { first: 5, most: 100 } }
   const registration = await retry(() => register(store, record), again)
-  const self = { node, clusterUid: '', bootId: 'bench', vtep: parseIp(vtep), underlayMtu: 1500, vxlanPort: 4789 }
+  const generation = registration.generation()
+  const host = { node, bootId: 'bench', vtep: parseIp(vtep), underlayMtu: 1500, vxlanPort: 4789 }
+  const self = { ...host, clusterUid: '', generation }
   const view = new View(self)
   const nothing = () => undefined
   const sync = new Sync({

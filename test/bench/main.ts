@@ -1,15 +1,28 @@
 /** npm run bench [-- [--json] [NAME…]]: the figures that the project holds itself to, on this machine. */
 import { agentStart } from './agent-start.ts'
 import { attach } from './attach.ts'
+import { away } from './away.ts'
 import { claims } from './claims.ts'
 import { type Benchmark, type Figure, figureText, isWithinBounds } from './figure.ts'
 import { firstPing } from './first-ping.ts'
 import { idle } from './idle.ts'
 import { largeNetwork } from './large-network.ts'
+import { leaks } from './leaks.ts'
 import { listing } from './listing.ts'
 import { throughput } from './throughput.ts'
 
-const all: readonly Benchmark[] = [attach, claims, firstPing, agentStart, throughput, listing, largeNetwork, idle]
+const all: readonly Benchmark[] = [
+  attach,
+  claims,
+  firstPing,
+  agentStart,
+  throughput,
+  listing,
+  largeNetwork,
+  idle,
+  away,
+  leaks,
+]
 
 const args = process.argv.slice(2)
 const json = args.includes('--json')
