@@ -1,7 +1,7 @@
 /** Waits until every live agent has applied a network. */
 import { setMaxListeners } from 'node:events'
 import { hasCode, OverlayError } from '../lib/errors.ts'
-import { pause } from '../lib/retry.ts'
+import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 import type { Session, WaitAppliedRequest, WaitAppliedResponse } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentLinks } from './agent-links.ts'
@@ -9,8 +9,8 @@ import { type Difference, subject } from './differences.ts'
 import { findNetwork } from './networks/reference.ts'
 import type { RangeView } from './range-view.ts'
 
-/** Milliseconds until an agent that could not tell is asked again. */
-const askAgain = 250
+/** Until an agent that could not tell is asked again. */
+const askAgain: Backoff = { first: 250, most: 2_000 }
 
 export interface WaitAppliedOptions {
   readonly store: Store
@@ -37,6 +37,8 @@ export async function waitApplied(
   const unseen = await liveButUnseen(store, sessions)
   const applied = new Set<string>()
   const asked = new Set<string>()
+  /** How often each could not tell. */
+  const failures = new Map<string, number>()
   const done = new AbortController()
   // Every question listens: many are no leak.
   setMaxListeners(0, done.signal)
@@ -57,7 +59,9 @@ export async function waitApplied(
       } catch (error) {
         if (!hasCode(error, 'unavailable')) return end(() => reject(OverlayError.from(error)))
         // Its stream broke, or it has lost the store: it is asked again, but not at once.
-        await pause(askAgain, done.signal)
+        const failed = failures.get(node) ?? 0
+        failures.set(node, failed + 1)
+        await pause(delayBefore(failed, askAgain), done.signal)
       }
       asked.delete(node)
       look()

@@ -109,7 +109,9 @@ export function connect(options: ConnectOptions): Store {
       return Number((await read({ ...rangeOf(prefix), count_only: true })).count)
     },
     async commit(transaction) {
-      return decodeOutcome(transaction, await members.once(txn, encodeTransaction(transaction)))
+      const answer = await members.once(txn, encodeTransaction(transaction))
+      stranded.found()
+      return decodeOutcome(transaction, answer)
     },
     follow: (range, signal) =>
       follow(

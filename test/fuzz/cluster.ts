@@ -38,7 +38,10 @@ export interface Cluster extends AsyncDisposable {
   readonly nodes: readonly string[]
   /** Every key that says what the cluster is, with its revision; not what comes and goes by itself. */
   content(): Promise<string>
-  /** Removes all networks but the canary, and makes those anew that requests may name. */
+  /**
+   * Removes all networks but the canary, and makes those anew that requests may
+   * name, with an endpoint of the same name in each.
+   */
   reset(): Promise<void>
   /** What is wrong with records, links and agents; waits for work in progress. Empty: nothing. */
   faults(): Promise<string>
@@ -100,7 +103,11 @@ export async function openCluster(facts: LabFacts): Promise<Cluster> {
     async reset() {
       for (const { name } of await allNetworks())
         if (name !== facts.canary.network) await networks.remove({ name, force: true })
-      for (const [name, subnets] of Object.entries(base)) await networks.create({ name, subnets, mtu: 1_400 })
+      for (const [at, [name, subnets]] of Object.entries(base).entries()) {
+        await networks.create({ name, subnets, mtu: 1_400 })
+        const agent = agents[at]?.client.service(AgentService)
+        await agent?.attach({ network: name, name, netns: facts.targets[at] ?? '' })
+      }
     },
     async faults() {
       let found = ''

@@ -25,7 +25,6 @@ const other = 'fuzz-b'
 export async function fuzzRecords(cluster: Cluster, { seed, records }: RecordPhaseOptions): Promise<void> {
   const etcd = openGateway(cluster.facts.etcd)
   await cluster.reset()
-  await attachTargets(cluster)
   const attached = await listed(cluster)
   const before = new Map(
     (await etcd.below(cluster.store.keys.prefix)).map(({ key, value }) => [key.toString('hex'), value]),
@@ -70,12 +69,6 @@ async function spoiling({ store }: Cluster, etcd: RawEtcd, seed: number): Promis
   const own = keys.filter((key) => key.toString().includes(`/${spoilt}`) && !key.toString().includes('/placements/'))
   const values = fc.sample(unreadable, { seed, numRuns: own.length })
   return own.map((key, at) => ({ key, value: values[at] ?? Buffer.from('null') }))
-}
-
-/** One endpoint of each agent in the network to be spoilt. */
-async function attachTargets({ agents, facts }: Cluster): Promise<void> {
-  for (const [at, { client }] of agents.entries())
-    await client.service(AgentService).attach({ network: spoilt, netns: facts.targets[at] ?? '' })
 }
 
 async function listed({ agents }: Cluster): Promise<readonly string[]> {

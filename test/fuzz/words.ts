@@ -86,7 +86,7 @@ function fit(field: string, { networks, nodes, sandboxes, addresses: given }: Su
       return fc.constantFrom(...given, ...(tame ? [] : addresses))
     case 'endpointId':
     case 'id':
-      return fc.stringMatching(/^[0-9a-f]{4,5}$/)
+      return fc.oneof(fc.constantFrom(...networks), fc.stringMatching(/^[0-9a-f]{4,5}$/))
     case 'mac':
       return fc.constantFrom('', ...(tame ? macs.slice(0, 1) : macs))
     default:
