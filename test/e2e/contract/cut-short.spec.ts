@@ -107,7 +107,7 @@ test('P2 an agent is killed at any moment of attaches and detaches: each of them
       return sandbox ? [{ sandbox, endpoint }] : []
     })
   }
-  const kills = moments(1, 12, 6)
+  const kills = moments(1, 8, 6)
   const passages = await through(lab, `P2 agent killed ${kills.length} times amid its work`, pairs, async () => {
     for (const moment of kills) await round(moment)
   })
@@ -182,7 +182,7 @@ test('P4 a controller is killed at any moment of creating and growing networks: 
     expect(await apply()).toMatchObject({ exitCode: 0, stderr: '' })
     await expectWholeNetworks()
   }
-  const kills = moments(4, 8, 9)
+  const kills = moments(4, 6, 9)
   const passages = await through(lab, `P4 controller killed ${kills.length} times amid its work`, pairs, async () => {
     for (const [at, moment] of kills.entries()) await round(at, moment)
   })
