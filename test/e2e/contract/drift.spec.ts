@@ -286,9 +286,16 @@ test('D8 the VNI is taken by a foreign device: told, and mended within a second 
       expect(plan).toMatch(new RegExp(`put +link ${vxlan()} +missing`))
       // Before the device was taken, the agent may have been the quicker one.
       const told = events.all().length
-      const { stdout, stderr, exitCode } = await lab.overlayctl('verify', '--node', 'h2', '--node', 'h1')
-      expect(exitCode).toBe(1)
-      expect(stdout).toContain(`--- h1 kernel\n+++ h1 store\n@@ link ${vxlan()} @@ missing, network web\n`)
+      // While another attempt is under way, what it is about is left out.
+      const { stdout, stderr } = await until(
+        async () => {
+          const found = await lab.overlayctl('verify', '--node', 'h2', '--node', 'h1')
+          expect(found.exitCode).toBe(1)
+          expect(found.stdout).toContain(`--- h1 kernel\n+++ h1 store\n@@ link ${vxlan()} @@ missing, network web\n`)
+          return found
+        },
+        { what: 'the device to be told as missing', every: 100 },
+      )
       expect(stdout).toMatch(/^ not mended: .*squatter/m)
       expect(stderr).toContain('on 1 node are not as the store says')
       expect(repairsSince(told, link)).toEqual([])
