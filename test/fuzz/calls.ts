@@ -28,18 +28,29 @@ export function createCaller(address: string): Caller {
 }
 
 /** Whether it says that nothing was done: not so after a lost answer. */
-export function isRefusal({ code }: Result): boolean {
-  return code !== status.OK && !isUnknown({ code })
+export function isRefusal(result: Result): boolean {
+  return result.code !== status.OK && !isUnknown(result)
 }
 
 /** Whether nobody knows what came of it. */
-export function isUnknown({ code }: Pick<Result, 'code'>): boolean {
-  return code === status.DEADLINE_EXCEEDED || code === status.CANCELLED || code === status.UNAVAILABLE
+export function isUnknown(result: Result): boolean {
+  const { code } = result
+  const isGivenUp = code === status.DEADLINE_EXCEEDED || code === status.CANCELLED || code === status.UNAVAILABLE
+  return isGivenUp || isCutOff(result)
+}
+
+/**
+ * The words are this client's own: the server has ended the connection, as HTTP/2
+ * does with one on which too many streams are taken back (CVE-2023-44487).
+ */
+function isCutOff({ code, details }: Result): boolean {
+  return code === status.INTERNAL && /^Received RST_STREAM .*Session closed/.test(details)
 }
 
 /** Answers that no request deserves, however bad it is. */
-export function isFault({ code }: Result): boolean {
-  return code === status.INTERNAL || code === status.UNKNOWN || code === status.UNIMPLEMENTED
+export function isFault(result: Result): boolean {
+  const { code } = result
+  return (code === status.INTERNAL && !isCutOff(result)) || code === status.UNKNOWN || code === status.UNIMPLEMENTED
 }
 
 const same = (bytes: Buffer) => bytes
