@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
+import EndToEndFirst from './test/end-to-end-first.ts'
 
 const parts = ['**/*.etcd.spec.ts', '**/*.kernel.spec.ts']
 const never = ['node_modules/**', 'dist/**']
+/** One process runs many files, and loads each module once: without that, loading takes longer than the tests. */
+const isolate = false
 
 /**
  * unit: pure logic, no root needed. parts: one part against a real etcd or the
@@ -11,13 +14,14 @@ const never = ['node_modules/**', 'dist/**']
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['**/*.spec.ts'], exclude: [...never, ...parts, 'test/e2e/**'] } },
+      { test: { name: 'unit', isolate, include: ['**/*.spec.ts'], exclude: [...never, ...parts, 'test/e2e/**'] } },
       {
-        test: { name: 'parts', include: parts, exclude: never, testTimeout: 60_000, hookTimeout: 60_000 },
+        test: { name: 'parts', isolate, include: parts, exclude: never, testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         test: {
           name: 'e2e',
+          isolate,
           include: ['test/e2e/**/*.spec.ts'],
           exclude: never,
           testTimeout: 120_000,
@@ -26,6 +30,7 @@ export default defineConfig({
       },
     ],
     maxWorkers: 3,
+    sequence: { sequencer: EndToEndFirst },
     reporters: ['default', './test/tally-reporter.ts'],
   },
 })
