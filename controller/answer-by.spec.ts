@@ -24,5 +24,6 @@ it('ends with the call, and does not end without a deadline', () => {
   )
   expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, false])
   call.abort()
+  expect(vi.getTimerCount()).toBe(0)
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true])
 })

@@ -13,9 +13,12 @@ export function answerBy({ signal, deadline }: CallContext, now = Date.now()): A
   const left = deadline - now
   if (left > longestTimer) return signal
   const over = new AbortController()
-  const end = () => over.abort()
+  const end = () => {
+    clearTimeout(timer)
+    over.abort()
+  }
   // AbortSignal.any and AbortSignal.timeout together may be collected as garbage before the time is up (Node 20).
-  setTimeout(end, left - Math.min(Math.max(left / 10, 50), 1_000)).unref()
+  const timer = setTimeout(end, left - Math.min(Math.max(left / 10, 50), 1_000)).unref()
   if (signal.aborted) end()
   else signal.addEventListener('abort', end, { once: true, signal: over.signal })
   return over.signal

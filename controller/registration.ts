@@ -13,12 +13,14 @@ export async function keepRegistered(
   controller: Controller,
   { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
 ): Promise<void> {
+  const key = store.keys.controller(controller.id)
   await holdLease(store, {
     ttlSeconds: timeToLive,
     signal,
     log,
+    key,
     establish: async (lease) => {
-      await store.commit({ compares: [], writes: [put(store.keys.controller(controller.id), controller, { lease })] })
+      await store.commit({ compares: [], writes: [put(key, controller, { lease })] })
       log.info({ id: controller.id, address: controller.address }, 'registered')
     },
   })

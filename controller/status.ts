@@ -1,5 +1,6 @@
 /** The cluster at a glance. */
 import { OverlayError } from '../lib/errors.ts'
+import { within } from '../lib/within.ts'
 import { ClusterStatus, type Controller, type Node, type StoreMember } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import { janitorOffice } from './janitor.ts'
@@ -29,10 +30,11 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
   const { store, warnings, clusterUid, controllerId } = options
   const known = { clusterUid, controllerId }
   const urls = [...store.urls]
+  const late = new OverlayError('unavailable', `the store has not answered within ${patience} ms`)
   const [seen, members] = await Promise.all([
-    withPatience(ask(store)).catch((error: unknown) => OverlayError.from(error)),
+    within(ask(store), patience, late).catch((error: unknown) => OverlayError.from(error)),
     // What keeps it from being known is what is wrong with the store.
-    withPatience(store.members(patienceWithEach)).catch(() => []),
+    within(store.members(patienceWithEach), patience, late).catch(() => []),
   ])
   const ofMembers = memberLines(members)
   const ofNetworks = warningLines(warnings)
@@ -115,14 +117,4 @@ export function warningLines(warnings: Pick<Warnings, 'all' | 'count'>): string[
   const lines = warnings.all(mostWarnings).map(({ network, message }) => `network ${network}: ${message}`)
   const more = warnings.count - lines.length
   return more > 0 ? [...lines, `and ${more} more: overlayctl inspect tells those of a network`] : lines
-}
-
-async function withPatience<T>(promise: Promise<T>): Promise<T> {
-  const over = AbortSignal.timeout(patience)
-  const refusal = new Promise<never>((_, reject) =>
-    over.addEventListener('abort', () =>
-      reject(new OverlayError('unavailable', `the store has not answered within ${patience} ms`)),
-    ),
-  )
-  return Promise.race([promise, refusal])
 }

@@ -17,6 +17,17 @@ describe('OverlayError.from', () => {
   })
 })
 
+it('saying keeps all of a refusal but its words', () => {
+  const refusal = new OverlayError('unavailable', 'too many calls', { retryAfter: 1500 })
+  const said = refusal.saying('node a: too many calls')
+  expect(said).toMatchObject({
+    code: 'unavailable',
+    message: 'node a: too many calls',
+    retryAfter: 1500,
+    cause: refusal,
+  })
+})
+
 describe('hasCode', () => {
   it('looks at our errors only', () => {
     expect(hasCode(new OverlayError('not_found', ''), 'not_found')).toBe(true)

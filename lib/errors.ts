@@ -37,6 +37,11 @@ export class OverlayError extends Error {
     this.retryAfter = options.retryAfter
   }
 
+  /** The same refusal in other words: its code and its `retryAfter` stay, and this is the cause. */
+  saying(message: string): OverlayError {
+    return new OverlayError(this.code, message, { cause: this, retryAfter: this.retryAfter })
+  }
+
   /** Any thrown value as an OverlayError; what is not one becomes `internal`. */
   static from(thrown: unknown): OverlayError {
     if (thrown instanceof OverlayError) return thrown

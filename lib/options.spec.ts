@@ -87,7 +87,11 @@ describe('refusals', () => {
   })
 
   it.each([
-    [['--prot', '7'], "unknown option '--prot'"],
+    [['--prot', '7'], "unknown option '--prot', did you mean --port?"],
+    [
+      ['--prot', '7', '--pool', 'x', '--no-such=y', '-z', '--port', '7', '-', '--', '-y'],
+      "unknown option '--prot', did you mean --port?; unknown option '--no-such'; unknown option '-z'",
+    ],
     [['--port'], "option '--port <port>' argument missing"],
     [['extra'], 'too many arguments'],
   ])('%j: %s', (flags, text) => {

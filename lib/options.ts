@@ -64,8 +64,30 @@ function parseFlags(command: Command, argv: readonly string[]): Record<string, u
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) process.exit(0)
-    throw new UsageError(`${error.message.replace(/^error: /, '')} (see ${command.name()} --help)`)
+    const faults = error.code === 'commander.unknownOption' ? unknownFlags(command, argv) : [error.message]
+    throw new UsageError(`${faults.map(inOurWords).join('; ')} (see ${command.name()} --help)`)
   }
+}
+
+/** What commander says of each of them, with the flag that may be meant: by itself it stops at the first. */
+function unknownFlags(command: Command, argv: readonly string[]): readonly string[] {
+  const { unknown } = command.parseOptions([...argv])
+  const end = unknown.indexOf('--')
+  const flags = unknown.slice(0, end < 0 ? undefined : end).filter((text) => /^-./.test(text))
+  return flags.map((text) => {
+    const flag = text.replace(/=.*/s, '')
+    try {
+      command.parse([flag], { from: 'user' })
+      return `unknown option '${flag}'`
+    } catch (error) {
+      return (error as Error).message
+    }
+  })
+}
+
+/** On one line: `unknown option '--prot', did you mean --port?`. */
+function inOurWords(message: string): string {
+  return message.replace(/^error: /, '').replace(/\n\(Did (.*)\)$/, ', did $1')
 }
 
 function fromEnvironment(options: readonly OptionSpec[], env: NodeJS.ProcessEnv): Record<string, unknown> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { OverlayError } from './errors.ts'
 import { delayBefore, pause, retry } from './retry.ts'
 
 const backoff = { first: 1, most: 2 }
@@ -47,6 +48,17 @@ describe('retry', () => {
       ['failure 0', 0, true],
       ['failure 1', 1, true],
     ])
+  })
+
+  it('waits no less than it was told to, and no less than it would by itself', async () => {
+    const delays: number[] = []
+    const refusals = [30, 0].map((retryAfter) => new OverlayError('unavailable', 'too many', { retryAfter }))
+    const action = async (attempt: number) => {
+      const refusal = refusals[attempt]
+      if (refusal) throw refusal
+    }
+    await retry(action, { signal: never, backoff, onRetry: (_error, _attempt, delay) => delays.push(delay) })
+    expect(delays).toEqual([30, expect.closeTo(1.5, 0)])
   })
 
   it('gives up at once on what is not worthwhile', async () => {

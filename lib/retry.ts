@@ -1,8 +1,9 @@
 /** The one way to wait and to try again. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { OverlayError } from './errors.ts'
 import { firstOf } from './signals.ts'
 
-/** Delays in milliseconds: full jitter over `first`, doubled up to `most`. */
+/** Delays in milliseconds: `first`, doubled up to `most`, each with jitter from half of it to all. */
 export interface Backoff {
   readonly first: number
   readonly most: number
@@ -34,7 +35,8 @@ export interface RetryOptions {
 }
 
 /**
- * Runs `action` until it succeeds.
+ * Runs `action` until it succeeds. Where an error tells when to try again
+ * (`retryAfter`), that is not done before.
  * @throws what `action` threw last, when the signal aborts or the error is not
  * worthwhile.
  */
@@ -45,7 +47,7 @@ export async function retry<T>(action: (attempt: number) => Promise<T>, options:
       return await action(attempt)
     } catch (error) {
       if (signal.aborted || !worthwhile(error)) throw error
-      const delay = delayBefore(attempt, backoff)
+      const delay = Math.max(delayBefore(attempt, backoff), OverlayError.from(error).retryAfter ?? 0)
       onRetry?.(error, attempt, delay)
       await pause(delay, signal)
       if (signal.aborted) throw error

@@ -14,7 +14,11 @@ import type { Gate } from './overload.ts'
 import { fromStatus, toStatus } from './rpc-status.ts'
 
 export interface CallContext {
-  /** Aborts when the caller is gone, its deadline has passed, or we shut down; a stream's also with its end. */
+  /**
+   * Aborts when the caller is gone or its deadline has passed, and after the end
+   * of the call. Of a shutdown a stream learns at once, any other call when its
+   * grace is over.
+   */
   readonly signal: AbortSignal
   /** The caller's address, as grpc-js tells it. */
   readonly peer: string
@@ -99,7 +103,9 @@ export function handleCall(method: AnyMethod, handler: AnyHandler, { gate, closi
   return (call: StreamCall) => {
     const controller = new AbortController()
     const context = contextOf(call, controller)
-    closing.addEventListener('abort', () => controller.abort(), { signal: context.signal, once: true })
+    // It may have begun just before the server took no more.
+    if (closing.aborted) controller.abort()
+    else closing.addEventListener('abort', () => controller.abort(), { signal: context.signal, once: true })
     // By itself the end of the caller's half would destroy the stream before our half has ended.
     const input = () =>
       method.kind === 'duplex'

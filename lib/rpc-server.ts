@@ -111,8 +111,9 @@ export function createRpcServer(log: Logger, { name: who, mostCalls } = defaults
     async close(grace = 2_000) {
       for (const name of ['', ...names]) health.setStatus(name, 'NOT_SERVING')
       closing.abort()
-      const done = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      await Promise.race([done, pause(grace)])
+      const over = new AbortController()
+      server.tryShutdown(() => over.abort())
+      await pause(grace, over.signal)
       server.forceShutdown()
     },
   }

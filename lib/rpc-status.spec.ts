@@ -46,6 +46,7 @@ describe('fromStatus', () => {
   })
 
   it.each([
+    [failed(status.CANCELLED, 'Call cancelled'), 'unavailable', 'Call cancelled'],
     [failed(status.UNIMPLEMENTED, 'no such method'), 'internal', 'no such method'],
     [failed(status.UNKNOWN, ''), 'internal', '13 INTERNAL: frame'],
     [failed('ENOENT'), 'internal', '13 INTERNAL: frame'],

@@ -16,7 +16,11 @@ const statusOf = {
   internal: status.INTERNAL,
 } as const satisfies Record<ErrorCode, status>
 
-const codeOf = new Map<number, ErrorCode>(Object.entries(statusOf).map(([code, number]) => [number, code as ErrorCode]))
+const codeOf = new Map<number, ErrorCode>([
+  ...Object.entries(statusOf).map(([code, number]) => [number, code as ErrorCode] as const),
+  // The other side ended the call, as one does that shuts down; what we give up ourselves is told by other means.
+  [status.CANCELLED, 'unavailable'],
+])
 
 /**
  * Bytes of a message, as it is encoded: it travels in a header, and a peer that

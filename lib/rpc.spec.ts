@@ -125,6 +125,16 @@ describe('unary calls', () => {
     await expect(late).rejects.toMatchObject({ code: 'deadline', message: 'the call was given up' })
   })
 
+  it('tell the handler that they are over, also after its answer', async () => {
+    let given: AbortSignal | undefined
+    behave.attach = async (_, { signal }) => {
+      given = signal
+      return {}
+    }
+    await client.service(AgentService).attach({})
+    await vi.waitUntil(() => given?.aborted, { interval: 1 })
+  })
+
   it('say which address was tried when nobody serves there', async () => {
     const address = `unix:${join(directory, 'none.sock')}`
     const lonely = createRpcClient({ address, credentials: credentials.createInsecure(), timeout: 5_000 })
@@ -233,5 +243,16 @@ describe('duplex streams', () => {
     }
     const link = client.service(AgentLinkService).connect()
     for await (const _ of link) void server.close(2_000)
+  })
+})
+
+describe('close', () => {
+  it('leaves no timer of its grace', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const short = createRpcServer(pino({ level: 'silent' }))
+    await short.listen(`unix:${join(directory, 'short.sock')}`, ServerCredentials.createInsecure())
+    const before = timers()
+    await short.close(600_000)
+    expect(timers()).toBe(before)
   })
 })

@@ -1,7 +1,6 @@
 /** The store: etcd behind the interface of store.ts. */
 
 import type { Logger } from '../lib/log.ts'
-import { firstOf } from '../lib/signals.ts'
 import type { TlsMaterial } from '../lib/tls.ts'
 import { defaultKeepalive, type KeepaliveTimes } from './connection.ts'
 import { parseEtcdUrls } from './endpoints.ts'
@@ -117,7 +116,8 @@ export function connect(options: ConnectOptions): Store {
       follow(
         range,
         { read, openWatch, decode, stranded, log, auditInterval, mostWaiting, spares: members.urls.length - 1 },
-        firstOf(signal, closed.signal),
+        signal,
+        closed.signal,
       ),
     grantLease: (ttlSeconds, { keepAlive = true } = {}) =>
       grantLease(members, ttlSeconds, { keepAlive, closed: closed.signal }),

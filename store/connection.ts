@@ -113,16 +113,17 @@ export class Connection {
     const deadline = answerBy === undefined ? {} : { deadline: answerBy }
     const stream = client.makeBidiStreamRequest(method.path, method.encode, method.decode, requiringLeader(), deadline)
     const end = () => stream.cancel()
-    signal?.addEventListener('abort', end, { once: true })
-    if (signal?.aborted) end()
     stream.on('error', (error: ServiceError) => {
       if (error.code === status.DEADLINE_EXCEEDED || signal?.reason instanceof SilentError) this.#renew(client)
     })
     this.#open.add(stream)
-    stream.on('close', () => {
+    // Not 'close': grpc-js destroys no stream that has ended, but tells the status of each.
+    stream.on('status', () => {
       this.#open.delete(stream)
       signal?.removeEventListener('abort', end)
     })
+    signal?.addEventListener('abort', end, { once: true })
+    if (signal?.aborted) end()
     return stream
   }
 
@@ -146,7 +147,7 @@ export class Connection {
   /** The client, once it is connected, or known to fail at once and to say why. */
   async #ready(deadline: number, signal: AbortSignal | undefined): Promise<Client> {
     for (;;) {
-      if (signal?.aborted) throw new NotSentError('given up')
+      if (signal?.aborted) throw new NotSentError('it did not answer in time')
       if (this.#closed) throw new NotSentError('the connection to the store is closed')
       const client = this.#client
       // The first call starts connecting, and answers with the state before.

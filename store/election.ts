@@ -2,9 +2,11 @@
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
+import { firstOf } from '../lib/signals.ts'
 import type { Controller, Init } from '../proto/index.ts'
+import { absence } from './absence.ts'
 import { giveUp } from './hold-lease.ts'
-import { absent, type Compare, createdAt, type Lease, put, type Store, type Update } from './store.ts'
+import { absent, type Compare, createdAt, type Lease, put, type Store } from './store.ts'
 
 export interface ElectOptions {
   /** What is led, for example `janitor`. */
@@ -35,9 +37,9 @@ const backoff: Backoff = { first: 50, most: 1_000 }
  */
 export async function elect(store: Store, options: ElectOptions): Promise<void> {
   const { office, signal, log } = options
-  const { path } = store.keys.leader(office)
+  const key = store.keys.leader(office)
   for (let failures = 0; !signal.aborted; ) {
-    const led = await vacancy(store.follow({ prefix: path, type: null }, signal), path)
+    const led = await absence(store, key, signal)
       .then((vacant) => vacant && campaign(store, options))
       .catch((error: unknown) => {
         log.warn({ err: OverlayError.from(error), office }, 'election failed, trying again')
@@ -47,21 +49,6 @@ export async function elect(store: Store, options: ElectOptions): Promise<void> 
     if (led) failures = 0
     await pause(delayBefore(failures++, backoff), signal)
   }
-}
-
-/** Resolves true when nobody has the office, false when the follow ends before. */
-async function vacancy(updates: AsyncIterable<Update<null>>, path: string): Promise<boolean> {
-  let holder = true
-  for await (const update of updates) {
-    if (update.kind === 'snapshot') holder = update.entries.some((entry) => entry.path === path)
-    if (update.kind === 'changes')
-      for (const change of update.changes) {
-        if (change.kind === 'put' && change.entry.path === path) holder = true
-        if (change.kind === 'delete' && change.path === path) holder = false
-      }
-    if (!holder) return true
-  }
-  return false
 }
 
 /** @returns whether it led. */
@@ -74,7 +61,7 @@ async function campaign(store: Store, { office, candidate, ttlSeconds, signal, l
     lease = await store.grantLease(ttlSeconds)
     const outcome = await store.commit({ compares: [absent(key)], writes: [put(key, candidate, { lease })] })
     if (!outcome.committed || lease.lost.aborted) return false
-    await serve(lead, AbortSignal.any([lease.lost, signal, over.signal]), createdAt(key, outcome.revision), {
+    await serve(lead, firstOf(lease.lost, signal, over.signal), createdAt(key, outcome.revision), {
       office,
       log,
     })

@@ -37,10 +37,17 @@ export interface FollowParts {
 /** Changes that wait for a slow consumer; of more it is told by a snapshot, once it has caught up. */
 const mostWaiting = 10_000
 
-/** See Store.follow. Updates wait, in order, for a consumer that is slow. */
-export async function* follow<T>(range: Range<T>, parts: FollowParts, signal: AbortSignal): AsyncGenerator<Update<T>> {
+/**
+ * See Store.follow. Updates wait, in order, for a consumer that is slow. Once
+ * that has left, nothing of it is left in the signals that would have ended it.
+ */
+export async function* follow<T>(
+  range: Range<T>,
+  parts: FollowParts,
+  ...ends: readonly AbortSignal[]
+): AsyncGenerator<Update<T>> {
   const left = new AbortController()
-  const ended = firstOf(signal, left.signal)
+  const ended = firstOf(...ends, left.signal)
   const queue = new UpdateQueue<T>(parts.mostWaiting ?? mostWaiting)
   ended.addEventListener('abort', () => queue.close(), { once: true })
   new Follower(range, parts, ended, queue).run().catch((error: unknown) => left.abort(error))
@@ -52,7 +59,7 @@ export async function* follow<T>(range: Range<T>, parts: FollowParts, signal: Ab
       }
       if (!ended.aborted) await queue.filled()
     }
-    // Not the caller's signal: the follower failed.
+    // Not the caller's signals: the follower failed.
     left.signal.throwIfAborted()
   } finally {
     left.abort()
@@ -173,6 +180,7 @@ class Follower<T> implements FollowedState {
     // After a loss, even with no changes, so that its end is known.
     if (this.#lost) this.#emit({ kind: 'changes', changes: [], revision: this.cursor })
     this.#lost = false
+    if (this.#isBehind) return
     void this.#audit(signal, giveUp)
     for await (const response of stream.responses) {
       this.#take(response)

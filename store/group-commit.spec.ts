@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { OverlayError } from '../lib/errors.ts'
 import { groupCommit } from './group-commit.ts'
 import type { Compare, Entry, Key, Outcome, Transaction, Write } from './store.ts'
-import { OutcomeUnknownError } from './store.ts'
+import { OutcomeUnknownError, StoreFullError } from './store.ts'
 
 interface Revisions {
   readonly createRevision: number
@@ -194,6 +194,28 @@ describe('groupCommit', () => {
     const next = commit(create('c'))
     await etcd.answer()
     expect(await next).toMatchObject({ committed: true })
+  })
+
+  it('a store that is away is asked once for all who went together', async () => {
+    const etcd = memory()
+    const commit = groupCommit(etcd.commit)
+    const away = new OverlayError('unavailable', 'no etcd answers')
+    etcd.fail(() => away)
+    const answers = Promise.allSettled(['x', 'a', 'b', 'c'].map((path) => commit(create(path))))
+    await etcd.answer()
+    for (const answer of await answers) expect(answer).toEqual({ status: 'rejected', reason: away })
+    expect(sizes(etcd.sent)).toEqual([1, 3])
+  })
+
+  it('a store that is full takes what removes something, whoever it went with', async () => {
+    const etcd = memory()
+    const commit = groupCommit(etcd.commit)
+    etcd.fail(({ writes }) => (writes.some((write) => write.do === 'put') ? new StoreFullError() : undefined))
+    const release: Transaction = { compares: [], writes: [remove('b')] }
+    const answers = Promise.allSettled([create('x'), create('a'), release].map(commit))
+    await etcd.answer()
+    expect((await answers).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled'])
+    expect(sizes(etcd.sent)).toEqual([1, 2, 1, 1])
   })
 
   it('waits only so long for an answer that does not come', async () => {

@@ -4,13 +4,14 @@
  * there is no crowd; where there is, etcd and this process do far less for each.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { hasCode } from '../lib/errors.ts'
 import {
   type Compare,
   type Entry,
   type Key,
   type Outcome,
-  OutcomeUnknownError,
   type Store,
+  StoreFullError,
   type Transaction,
   type Write,
 } from './store.ts'
@@ -80,10 +81,19 @@ async function commitGroup(commit: Store['commit'], group: Group): Promise<reado
     return []
   } catch (error) {
     // Nothing was written: one of them may be at fault, or they are too much together.
-    if (members.length > 1 && !(error instanceof OutcomeUnknownError)) return members.map(byItself)
+    if (members.length > 1 && !isOfAll(error)) return members.map(byItself)
     for (const { reject } of members) reject(error)
     return []
   }
+}
+
+/**
+ * Whether each of them by itself would have been told the same: the store is
+ * away, or it is not known what became of them. One that is full still takes
+ * what removes something.
+ */
+function isOfAll(error: unknown): boolean {
+  return hasCode(error, 'unavailable') && !(error instanceof StoreFullError)
 }
 
 type Found = ReadonlyMap<string, Entry<unknown> | undefined>

@@ -1,8 +1,10 @@
-/** Holds a lease with its keys for as long as it takes. */
+/** Holds a lease with its key for as long as it takes. */
 import { hasCode, OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
-import type { Lease, Store } from './store.ts'
+import { firstOf } from '../lib/signals.ts'
+import { absence } from './absence.ts'
+import type { Key, Lease, Store } from './store.ts'
 
 /** Short enough for a node to be live again within 5 s of the end of what kept it from it. */
 const backoff: Backoff = { first: 50, most: 3_000 }
@@ -11,23 +13,26 @@ export interface HoldLeaseOptions {
   readonly ttlSeconds: number
   readonly signal: AbortSignal
   readonly log: Logger
-  /** Writes the keys that hang on the lease; again after each loss. */
+  /** Hangs on the lease. */
+  readonly key: Key<unknown>
+  /** Writes the key; again after each loss. */
   readonly establish: (lease: Lease) => Promise<void>
-  /** Told when the keys are there, and when they are lost or given up. */
+  /** Told when the key is there, and when it is lost or given up. */
   readonly onState?: (held: boolean) => void
   /** Told why it is not established yet. */
   readonly onFailure?: (error: OverlayError) => void
 }
 
 /**
- * Grants a lease, has its keys written, and does so again whenever it is lost,
- * until the signal aborts; then it revokes the lease and returns.
+ * Grants a lease, has its key written, and does so again whenever it is lost,
+ * or somebody has removed the key, until the signal aborts; then it revokes the
+ * lease and returns.
  * @throws what `establish` threw, when it was refused the first time
  * (`failed_precondition`, `already_exists`): later on, and after any other
  * error, it is repeated.
  */
 export async function holdLease(store: Store, options: HoldLeaseOptions): Promise<void> {
-  const { ttlSeconds, signal, log, establish, onState, onFailure } = options
+  const { ttlSeconds, signal, log, key, establish, onState, onFailure } = options
   let held = false
   for (let failures = 0; !signal.aborted; ) {
     let lease: Lease | undefined
@@ -38,10 +43,11 @@ export async function holdLease(store: Store, options: HoldLeaseOptions): Promis
         failures = 0
         held = true
         onState?.(true)
-        await aborted(AbortSignal.any([lease.lost, signal]))
+        await loss(store, lease, options)
         onState?.(false)
       }
       if (lease.lost.aborted) log.warn({ err: lease.lost.reason }, 'lease lost')
+      else if (!signal.aborted) log.warn({ key: key.path }, 'the key is gone from the store, writing it again')
     } catch (error) {
       const refused = hasCode(error, 'failed_precondition') || hasCode(error, 'already_exists')
       if (refused && !held) {
@@ -58,6 +64,17 @@ export async function holdLease(store: Store, options: HoldLeaseOptions): Promis
     }
     await giveUp(lease, log)
   }
+}
+
+/** Resolves when the lease is lost, its key is gone, or the signal aborts. */
+async function loss(store: Store, lease: Lease, { key, signal, log }: HoldLeaseOptions): Promise<void> {
+  const gone = new AbortController()
+  const ended = firstOf(lease.lost, signal, gone.signal)
+  absence(store, key, ended).then(
+    (isGone) => isGone && gone.abort(),
+    (error: unknown) => log.error({ err: error, key: key.path }, 'it cannot be seen whether the key is still there'),
+  )
+  await aborted(ended)
 }
 
 /** A lease that cannot be revoked ends by itself. */

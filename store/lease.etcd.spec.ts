@@ -6,7 +6,7 @@ import { connect } from './connect.ts'
 import { elect } from './election.ts'
 import { startEtcd, type TestEtcd } from './etcd-for-tests.ts'
 import { holdLease } from './hold-lease.ts'
-import { type Lease, put, type Store } from './store.ts'
+import { type Lease, put, remove, type Store } from './store.ts'
 
 const log = createLogger('test', 'silent')
 const cleanups: (() => unknown)[] = []
@@ -32,10 +32,11 @@ function ending(): AbortController {
   return controller
 }
 
+const sessionKey = (store: Store) => store.keys.session('host-1')
 const writeSession = (store: Store) => async (lease: Lease) => {
-  await store.commit({ compares: [], writes: [put(store.keys.session('host-1'), { node: 'host-1' }, { lease })] })
+  await store.commit({ compares: [], writes: [put(sessionKey(store), { node: 'host-1' }, { lease })] })
 }
-const session = (store: Store) => store.get(store.keys.session('host-1'))
+const session = (store: Store) => store.get(sessionKey(store))
 const eventually = (check: () => unknown, timeout = 5_000) => vi.waitFor(check, { timeout, interval: 10 })
 
 describe('lease', () => {
@@ -116,11 +117,18 @@ describe('holdLease', () => {
       await writeSession(store)(lease)
     }
     const onState = (held: boolean) => void states.push(held)
-    const holding = holdLease(store, { ttlSeconds: 1, signal: end.signal, log, establish, onState })
+    const holding = holdLease(store, {
+      ttlSeconds: 1,
+      signal: end.signal,
+      log,
+      key: sessionKey(store),
+      establish,
+      onState,
+    })
     await eventually(() => expect(states).toEqual([true]))
     await execa('etcdctl', ['--endpoints', etcd.url, 'lease', 'revoke', BigInt(leases[0]?.id ?? 0).toString(16)])
-    expect(await session(store)).toBeUndefined()
     await eventually(() => expect(states).toEqual([true, false, true]))
+    expect(new Set(leases.map(({ id }) => id)).size).toBe(2)
     expect(await session(store)).toBeDefined()
     end.abort()
     await holding
@@ -136,8 +144,30 @@ describe('holdLease', () => {
       if (++attempts < 3) throw new OverlayError('unavailable', 'away')
       throw new OverlayError('failed_precondition', 'the node is taken')
     }
-    await expect(holdLease(store, { ttlSeconds: 1, signal: end.signal, log, establish })).rejects.toThrow('taken')
+    const options = { ttlSeconds: 1, signal: end.signal, log, key: sessionKey(store), establish }
+    await expect(holdLease(store, options)).rejects.toThrow('taken')
     expect(attempts).toBe(3)
+  })
+
+  it('writes the key again when somebody has removed it, and only then', async () => {
+    const store = open(await start())
+    const end = ending()
+    const states: boolean[] = []
+    const onState = (held: boolean) => void states.push(held)
+    const key = sessionKey(store)
+    const options = { ttlSeconds: 60, signal: end.signal, log, key, establish: writeSession(store), onState }
+    const holding = holdLease(store, options)
+    await eventually(() => expect(states).toEqual([true]))
+    // Of what begins alike nothing is gone with that.
+    const other = store.keys.session('host-10')
+    await store.commit({ compares: [], writes: [put(other, { node: 'host-10' })] })
+    await store.commit({ compares: [], writes: [remove(other)] })
+    await store.commit({ compares: [], writes: [remove(key)] })
+    await eventually(() => expect(states).toEqual([true, false, true]))
+    expect(await session(store)).toBeDefined()
+    end.abort()
+    await holding
+    expect(await session(store)).toBeUndefined()
   })
 })
 

@@ -1,4 +1,5 @@
 /** One member of the etcd cluster: asked for as long as it shows life. */
+import { firstOf } from '../lib/signals.ts'
 import { type CallOptions, Connection, NotSentError, SilentError } from './connection.ts'
 import { range } from './etcd-api.ts'
 import { isRefusal } from './failures.ts'
@@ -77,7 +78,7 @@ export class Member {
     try {
       const answer = await run(this, {
         ...this.#times(),
-        signal: over ? AbortSignal.any([over, ended.signal]) : ended.signal,
+        signal: over ? firstOf(over, ended.signal) : ended.signal,
         onSent: () => {
           sentAt = performance.now()
           isSent = true

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { Endpoint, type MessageType, Network, Node } from '../proto/index.ts'
+import { Controller, Drain, Endpoint, type MessageType, Network, Node, Session } from '../proto/index.ts'
 import { decodeEntry, lenientDecoder } from './records.ts'
 
 const kv = (value: string, modRevision = 5) => ({
@@ -41,6 +41,10 @@ describe('a record that cannot be what it says', () => {
     ['an endpoint', Endpoint, `endpoints/web/${id}`, endpoint],
     ['an endpoint that says nothing', Endpoint, `endpoints/web/${id}`, {}],
     ['a node', Node, 'nodes/n1', { name: 'n1', vtepAddress: 'fd00::1' }],
+    ['a session', Session, 'sessions/n1', { node: 'n1' }],
+    ['a drain', Drain, 'drains/n1', { node: 'n1', reason: 'disk' }],
+    ['a controller', Controller, 'controllers/10.0.0.1:7', { id: '10.0.0.1:7' }],
+    ['a controller that leads', Controller, 'leaders/janitor', { id: '10.0.0.1:7' }],
   ])('can be %s', (_, type, path, record) => {
     expect(read(type, path, record).json).toEqual(record)
   })
@@ -64,6 +68,12 @@ describe('a record that cannot be what it says', () => {
     ['a MAC that is none', Endpoint, `endpoints/web/${id}`, { ...endpoint, mac: 'x' }],
     ['an address that is none', Endpoint, `endpoints/web/${id}`, { ...endpoint, addresses: ['10.0.9.7/24'] }],
     ['a node of another name', Node, 'nodes/n2', { name: 'n1' }],
+    ['a session of another node', Session, 'sessions/n2', { node: 'n1' }],
+    ['a session of that node deeper down', Session, 'sessions/x/n1', { node: 'n1' }],
+    ['a session of no node', Session, 'sessions/n1', {}],
+    ['a drain of another node', Drain, 'drains/n2', { node: 'n1' }],
+    ['a drain of no node', Drain, 'drains/n1', {}],
+    ['a controller of another id', Controller, 'controllers/10.0.0.2:7', { id: '10.0.0.1:7' }],
     ['a VTEP that is none', Node, 'nodes/n1', { name: 'n1', vtepAddress: 'host' }],
   ])('is refused: %s', (_, type, path, record) => {
     expect(() => read(type, path, record)).toThrow(`the record at /t/${path} is not a valid ${type.name}: `)

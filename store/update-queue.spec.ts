@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { OverlayError } from '../lib/errors.ts'
 import type { Update } from './store.ts'
 import { UpdateQueue } from './update-queue.ts'
 
@@ -14,6 +15,7 @@ const snapshot = (revision: number, historyBroken = false): Update<null> => ({
   revision,
   historyBroken,
 })
+const lost: Update<null> = { kind: 'lost', error: new OverlayError('unavailable', 'away') }
 
 describe('UpdateQueue', () => {
   it('gives what waits, in order, once', async () => {
@@ -67,9 +69,25 @@ describe('UpdateQueue', () => {
   })
 
   it('keeps changes after a snapshot of any size', () => {
-    const queue = new UpdateQueue<null>(1)
+    const queue = new UpdateQueue<null>(2)
     expect([queue.put(snapshot(1)), queue.put(changes()), queue.put(changes(2))]).toEqual([true, true, true])
     expect(queue.take()).toEqual([snapshot(1), changes(), changes(2)])
+  })
+
+  it.each([
+    ['losses', lost],
+    ['ends of losses', changes()],
+  ])('keeps no more %s than changes', (_, news) => {
+    const queue = new UpdateQueue<null>(3)
+    expect([1, 2, 3, 4].map(() => queue.put(news))).toEqual([true, true, true, false])
+    expect(queue.take()).toEqual([])
+  })
+
+  it('keeps a snapshot, however little may wait', () => {
+    const queue = new UpdateQueue<null>(0)
+    expect([queue.put(snapshot(1)), queue.put(changes())]).toEqual([true, false])
+    expect(queue.put(snapshot(2))).toBe(true)
+    expect(queue.take()).toEqual([snapshot(2)])
   })
 
   it('lets nobody wait once it is closed', async () => {

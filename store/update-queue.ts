@@ -1,10 +1,10 @@
-/** The updates of a follow that wait for its consumer: a snapshot, and so many changes, and no more. */
+/** The updates of a follow that wait for its consumer: a snapshot, and so many changes after it, and no more. */
 import type { Update } from './store.ts'
 
 export class UpdateQueue<T> {
   readonly #most: number
   #waiting: Update<T>[] = []
-  /** Changes in what waits. */
+  /** Changes in what waits; news without any, such as a loss, counts as one. */
   #size = 0
   /** Among what was dropped was the news that history broke: the next snapshot tells it. */
   #wasBroken = false
@@ -25,8 +25,8 @@ export class UpdateQueue<T> {
    * (`taken`).
    */
   put(update: Update<T>): boolean {
-    const size = update.kind === 'changes' ? update.changes.length : 0
-    const fits = update.kind !== 'changes' || this.#size + size <= this.#most
+    const size = sizeOf(update)
+    const fits = update.kind === 'snapshot' || this.#size + size <= this.#most
     if (update.kind === 'snapshot' || !fits) this.#drop()
     if (fits) {
       this.#waiting.push(update.kind === 'snapshot' ? this.#withBreak(update) : update)
@@ -86,4 +86,9 @@ export class UpdateQueue<T> {
     this.#wasBroken = false
     return { ...snapshot, historyBroken }
   }
+}
+
+function sizeOf(update: Update<unknown>): number {
+  if (update.kind === 'snapshot') return 0
+  return update.kind === 'changes' ? Math.max(1, update.changes.length) : 1
 }

@@ -1,5 +1,6 @@
 /** One watch on a range, over a gRPC stream of its own, until it breaks. */
 import { OverlayError } from '../lib/errors.ts'
+import { within } from '../lib/within.ts'
 import { type Header, type WatchResponse, watch } from './etcd-api.ts'
 import { reasonOf, unavailable } from './failures.ts'
 import type { Members } from './members.ts'
@@ -48,18 +49,17 @@ export function watchOpener(members: Members): OpenWatch {
       signal.removeEventListener('abort', cancel)
       cancel()
     }
+    const late = new Error('it accepts connections but answers no watch in time')
     const incoming = stream[Symbol.asyncIterator]() as AsyncIterator<WatchResponse>
     stream.write({
       create_request: { ...rangeOf(prefix), start_revision: startRevision, progress_notify: true },
     })
     try {
-      const created = await within(channel.patience, next(incoming), () => {
-        channel.suspect()
-        cancel()
-      })
+      const created = await within(next(incoming), channel.patience, late)
       checkCanceled(created)
       return { header: created.header, responses: received(incoming, signal, broken, end) }
     } catch (error) {
+      if (error === late) channel.suspect()
       end()
       throw broken(error)
     }
@@ -94,18 +94,4 @@ async function next(incoming: AsyncIterator<WatchResponse>): Promise<WatchRespon
 function checkCanceled({ canceled, compact_revision, cancel_reason }: WatchResponse): void {
   if (compact_revision !== '0') throw new CompactedError(`compacted up to revision ${compact_revision}`)
   if (canceled) throw new Error(`etcd ended the watch: ${cancel_reason || 'it gives no reason'}`)
-}
-
-/** Settles as `promise`, or fails when it takes longer; then `giveUp` ends the work. */
-async function within<T>(milliseconds: number, promise: Promise<T>, giveUp: () => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error('it accepts connections but answers no watch in time'))
-      giveUp()
-    }, milliseconds)
-  })
-  // What comes after the other has won is of no interest.
-  promise.catch(() => undefined)
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

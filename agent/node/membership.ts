@@ -140,6 +140,7 @@ function openSession({ store, node, sessionTtl, guard, signal, log, onWaiting }:
       ttlSeconds: sessionTtl,
       signal,
       log,
+      key: store.keys.session(node.name),
       establish: async (lease) => {
         refuseInDoubt(guard)
         await establishSession(store, { node: node.name, uid: node.uid, bootId: node.bootId }, lease)
