@@ -81,6 +81,10 @@ export function buildParts(ingredients: Ingredients): EndpointParts {
     onOwnNode: (entry) => membership.ownNodeSeen(entry),
     onHistoryBroken: () => onHistoryBroken(sync),
     onLost: (error) => health.note(error),
+    // Nobody catches it: the process ends, and when it is started anew it adopts what it finds.
+    onFailed: (error) => {
+      throw error
+    },
   })
   const parts: EndpointParts = {
     store,

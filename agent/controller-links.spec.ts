@@ -77,6 +77,22 @@ it('gives up what a broken stream has asked, and is back soon', async () => {
   expect(signals[5]?.aborted).toBe(true)
 })
 
+it('gives up what nobody waits for any more, without an answer, and has its place for others', async () => {
+  const answers: AgentMessage[] = []
+  const { signals } = await linked(async function* (messages) {
+    const questions = Array.from({ length: 1_000 }, (_, n) => n + 1)
+    for (const id of questions) yield Question.create({ id, applied: { network: 'web', revision: 9_999 } })
+    for (const id of questions.slice(1)) yield Question.create({ id, givenUp: {} })
+    yield Question.create({ id: 1_001, attach: {} })
+    // Of one that is not under way.
+    yield Question.create({ id: 2, givenUp: {} })
+    for await (const message of messages) if (!message.hello) answers.push(message)
+  })
+  await vi.waitUntil(() => signals.length === 1_001, { timeout: 5_000, interval: 1 })
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, ...Array(999).fill(true), false])
+  expect(answers).toEqual([])
+})
+
 it('keeps the link to a controller whose record cannot be read', async () => {
   const { path, signals, tellOf } = await linked(async function* (messages) {
     yield Question.create({ id: 1, attach: {} })

@@ -1,6 +1,5 @@
 /** Streams to all controllers, on which they ask this host. Agents dial; nobody dials them. */
 
-import { setMaxListeners } from 'node:events'
 import { OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createGate } from '../lib/overload.ts'
@@ -25,7 +24,10 @@ const steady = 10_000
 /** Questions of one controller that may be answered at a time. */
 const mostQuestions = 1_000
 
-/** The answer to a question, without its id. `signal` aborts with the stream. @throws OverlayError */
+/**
+ * The answer to a question, without its id. `signal` aborts with the stream, or
+ * when whoever asked has gone. @throws OverlayError
+ */
 export type Answerer = (question: Question, signal: AbortSignal) => Promise<Init<Omit<Answer, 'id' | 'problem'>>>
 
 export interface ControllerLinksOptions {
@@ -103,7 +105,7 @@ async function keepLink(options: ControllerLinksOptions, address: string, signal
 
 type Link = Duplex<AgentMessage, Question>
 
-/** Answers what is asked; what is still being answered when the stream ends is given up. */
+/** Answers what is asked, until whoever asked has gone, or the stream ends. */
 async function converse(
   { hello, answer, onRepairs, log }: ControllerLinksOptions,
   link: Link,
@@ -111,26 +113,10 @@ async function converse(
   onQuestion: () => void,
 ): Promise<void> {
   const ended = new AbortController()
-  const asked = firstOf(signal, ended.signal)
-  // Every question under way listens: many are no leak.
-  setMaxListeners(0, asked)
-  const gate = createGate('this agent', 'questions', mostQuestions)
-  const answerWithin = async (question: Question) => {
-    const leave = gate.enter()
-    try {
-      return await answer(question, asked)
-    } finally {
-      leave()
-    }
-  }
+  const underWay = createUnderWay(answer, firstOf(signal, ended.signal))
   const reply = async (question: Question) => {
-    const { id } = question
-    try {
-      link.send({ answer: { id, ...(await answerWithin(question)) } })
-    } catch (thrown) {
-      const { code, message, retryAfter } = OverlayError.from(thrown)
-      link.send({ answer: { id, problem: { code, message, retryAfter } } })
-    }
+    const given = await underWay.answer(question)
+    if (given) link.send({ answer: { ...given, id: question.id } })
   }
   let tellNoMore = () => {}
   try {
@@ -139,11 +125,50 @@ async function converse(
     tellNoMore = onRepairs((repairs) => tell(link, repairs, log))
     for await (const question of link) {
       onQuestion()
-      reply(question).catch((error: unknown) => log.debug({ err: error }, 'answer could not be sent'))
+      if (question.givenUp) underWay.giveUp(question.id)
+      else reply(question).catch((error: unknown) => log.debug({ err: error }, 'answer could not be sent'))
     }
   } finally {
     tellNoMore()
     ended.abort()
+  }
+}
+
+/** The questions of one stream that are being answered. `stream` aborts with it. */
+function createUnderWay(answerer: Answerer, stream: AbortSignal) {
+  const gate = createGate('this agent', 'questions', mostQuestions)
+  const asked = new Map<number, AbortController>()
+
+  const answerWithin = async (question: Question, signal: AbortSignal): Promise<Init<Answer>> => {
+    try {
+      const leave = gate.enter()
+      try {
+        return await answerer(question, signal)
+      } finally {
+        leave()
+      }
+    } catch (thrown) {
+      const { code, message, retryAfter } = OverlayError.from(thrown)
+      return { problem: { code, message, retryAfter } }
+    }
+  }
+
+  return {
+    /** Undefined when whoever asked has gone meanwhile. */
+    async answer(question: Question): Promise<Init<Answer> | undefined> {
+      const gone = new AbortController()
+      asked.set(question.id, gone)
+      const given = await answerWithin(question, firstOf(stream, gone.signal))
+      asked.delete(question.id)
+      if (gone.signal.aborted) return undefined
+      // Nothing of this question is left in the stream's signal.
+      gone.abort()
+      return given
+    },
+    /** What is not under way any more has its answer. */
+    giveUp(id: number): void {
+      asked.get(id)?.abort()
+    },
   }
 }
 

@@ -46,6 +46,7 @@ const veth = {
   },
 } as const satisfies Item
 const inside: ObservedInterface = {
+  ifname: 'eth0',
   up: true,
   mac: mac('02'),
   mtu: 1450,

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { OverlayError } from '../lib/errors.ts'
 import { parseMac } from '../lib/mac.ts'
 import { deviationOf } from './drift/deviation.ts'
-import { type Bridge, itemId, type Vxlan } from './state/item.ts'
+import { asObserved } from './kernel/fake.ts'
+import { type Bridge, itemId, type Veth, type Vxlan } from './state/item.ts'
 import { endpointKey } from './state/key.ts'
 import { type HostOfTest, hostOver } from './testing/kernel-state.ts'
 import { endpointOf, idOf, viewOf } from './testing/views.ts'
@@ -159,6 +160,32 @@ describe('compare', () => {
     expect(await deviations()).toEqual([`MISSING ${neighbour}: device is busy`, 'SURPLUS link ovbr9: on hold'])
     const { differing } = await host.reconciler.compare()
     expect(differing.map((one) => one.key)).toEqual([key('03'), 'network gone'])
+  })
+
+  it('tells of an interface that was renamed inside its sandbox, which audits leave alone', async () => {
+    await settled()
+    const id = 'link ove020000000000'
+    const veth = host.kernel.items.get(id) as Veth
+    host.kernel.items.set(id, { ...veth, inside: { ...asObserved(veth.inside, veth.mtu), ifname: 'foo' } })
+    await host.reconciler.audit()
+    expect([host.told(), mended()]).toEqual(['', []])
+    const [one, ...others] = (await host.reconciler.compare()).differing
+    expect(others).toEqual([])
+    expect(one && deviationOf(one)).toMatchObject({
+      kind: 'DIFFERENT',
+      object: id,
+      endpointId: idOf('02'),
+      wanted: ['ifname inside eth0'],
+      found: ['ifname inside foo'],
+    })
+    expect(one?.obstacle).toContain('is left to whoever gave it')
+    // What else differs there is mended.
+    const moved = { ...asObserved(veth.inside, 9_000), ifname: 'foo' }
+    host.kernel.items.set(id, { ...veth, inside: moved })
+    expect((await host.reconciler.compare()).differing.map((each) => deviationOf(each).found)).toEqual([
+      ['mtu inside 9000'],
+      ['ifname inside foo'],
+    ])
   })
 
   it('waits for what is marked, and passes over what is marked meanwhile', async () => {

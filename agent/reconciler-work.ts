@@ -4,6 +4,7 @@ import type { Logger } from '../lib/log.ts'
 import { diff, type ItemMap, itemMap } from './diff.ts'
 import type { Comparison } from './drift/compare.ts'
 import { Drift, type Finding } from './drift/drift.ts'
+import { renamed } from './drift/renamed.ts'
 import type { Kernel, Operation, OperationResult, SandboxOf } from './kernel/kernel.ts'
 import { Failures } from './reconciler-failures.ts'
 import { Known } from './reconciler-known.ts'
@@ -112,8 +113,8 @@ export class Work {
   }
 
   /**
-   * What there would be to do, without doing it; but for what is `dirty`, and so
-   * on its way.
+   * What there would be to do, without doing it, and what is told and left alone;
+   * but for what is `dirty`, and so on its way.
    * @throws OverlayError
    */
   async look(dirty: ReadonlySet<Key>, forced: ReadonlySet<Key>): Promise<Comparison> {
@@ -121,7 +122,7 @@ export class Work {
     const actual = itemMap(await kernel.observe(sandboxes()))
     const { desired, keyOf } = this.#plan(keys())
     const whyHeld = held()
-    const differing = diff(actual, desired).flatMap((operation) => {
+    const due = diff(actual, desired).flatMap((operation) => {
       const { do: what, item } = operation
       const id = itemId(item)
       const known = keyOf(id)
@@ -131,6 +132,8 @@ export class Work {
       const obstacle = (isHeld ? whyHeld : undefined) ?? this.#failures.of(key, id)?.message ?? ''
       return [{ operation, found: actual.get(id), key, obstacle }]
     })
+    const told = renamed(actual, desired, keyOf).filter(({ key }) => !dirty.has(key))
+    const differing = [...due, ...told]
     return { differing, objects: new Set([...actual.keys(), ...desired.keys()]).size }
   }
 

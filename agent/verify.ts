@@ -5,7 +5,7 @@ import { deviationOf } from './drift/deviation.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
 import { caughtUp } from './view/caught-up.ts'
 
-/** Deviations in one answer, whose size is bounded. */
+/** Deviations in one answer, whose size is bounded; and of what is awaited. */
 const mostTold = 2_000
 
 /**
@@ -15,7 +15,7 @@ const mostTold = 2_000
  * what the store says; as `Reconciler.compare`.
  */
 export async function verify(parts: EndpointParts): Promise<Verification> {
-  const { view, guard, sync, reconciler } = parts
+  const { view, guard, sync, reconciler, vanished } = parts
   const { revision, away } = await readFreshly(parts)
   const { differing, objects } = await reconciler.compare()
   const told = revision ?? sync.revision()
@@ -28,6 +28,7 @@ export async function verify(parts: EndpointParts): Promise<Verification> {
     deviations: differing.slice(0, mostTold).map(({ obstacle, ...one }) => deviationOf(one, { obstacle })),
     objects,
     more: Math.max(0, differing.length - mostTold),
+    awaited: vanished.problems().slice(0, mostTold),
   })
 }
 

@@ -24,6 +24,8 @@ describe('attach and detach on another host', () => {
     const { asked } = agent(served.client, 'n1', (question) => {
       if (question.detach) return { detach: { endpoint: there } }
       if (question.attach?.ifname === 'eth1') return { problem: { code: 'exhausted', message: 'no address is left' } }
+      if (question.attach?.ifname === 'eth2')
+        return { problem: { code: 'failed_precondition', message: 'node n1 is drained (disk)' } }
       return { attach: { endpoint: there } }
     })
     await until('the agent', () =>
@@ -44,6 +46,7 @@ describe('attach and detach on another host', () => {
       code: 'exhausted',
       message: 'node n1: no address is left',
     })
+    await expect(endpoints.attach({ ...attach, ifname: 'eth2' })).rejects.toThrow(/^node n1 is drained \(disk\)$/)
     expect((await endpoints.detach({ endpointId: there.id.slice(0, 6) })).endpoint?.id).toBe(there.id)
     expect(asked.at(-1)?.detach).toMatchObject({ endpointId: there.id, node: 'n1' })
     expect((await endpoints.get({ id: there.id })).addresses).toEqual(['10.0.9.2'])
@@ -95,8 +98,12 @@ describe('attach and detach on another host', () => {
     const connected = () => endpoints.attach(attach, { timeout: 100 }).catch((error: { code: string }) => error.code)
     await until('the agent', async () => (await connected()) === 'deadline')
     await expect(endpoints.attach(attach, { timeout: 1_500 })).rejects.toThrow('node n1 has not answered in time')
+    const questions = () => first.asked.filter((one) => one.attach).map(({ id }) => id)
+    const givenUp = () => first.asked.filter((one) => one.givenUp).map(({ id }) => id)
+    await until('word that nobody waits', () => givenUp().length === 2)
+    expect(givenUp()).toEqual(questions())
     const waiting = endpoints.attach(attach).catch((error: unknown) => error)
-    await until('the question', () => first.asked.length > 2)
+    await until('the question', () => questions().length > 2)
     const second = agent(served.client, 'n1', () => undefined)
     expect(await waiting).toMatchObject({ code: 'unavailable', message: expect.stringContaining('was lost') })
     expect(await first.ended).toMatchObject({ message: 'node n1 has opened a newer stream' })
@@ -168,5 +175,9 @@ describe('waitApplied', () => {
     )
     await expect(networks.waitApplied({ network: 'x', revision })).rejects.toThrow('there is no network x')
     await expect(networks.waitApplied({ network: 'web' })).rejects.toThrow('revision')
+    await expect(networks.waitApplied({ network: 'web', revision: 1e12 })).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/^revision 1000000000000: the store is only at \d+$/),
+    })
   })
 })

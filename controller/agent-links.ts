@@ -3,6 +3,7 @@ import { isErrorCode, OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { parseName } from '../lib/names.ts'
 import { overloaded } from '../lib/overload.ts'
+import { pause } from '../lib/retry.ts'
 import {
   type AgentMessage,
   type Answer,
@@ -51,7 +52,9 @@ export class AgentLinks {
   }
 
   /**
-   * Asks a node's agent.
+   * Asks a node's agent. When `signal` aborts, the agent is told that nobody
+   * waits for its answer any more; one that is too old to understand that goes
+   * on, and its answer is passed over.
    * @throws OverlayError what the agent answers with; `unavailable` when it is
    * not connected or its stream ends; `deadline` when `signal` aborts.
    */
@@ -71,7 +74,8 @@ export class AgentLinks {
    */
   async *connect(messages: AsyncIterable<AgentMessage>, signal: AbortSignal): AsyncGenerator<Question, void> {
     const incoming = messages[Symbol.asyncIterator]()
-    const hello = await firstMessage(incoming)
+    const hello = await firstMessage(incoming, signal)
+    if (!hello || signal.aborted) return
     const link = new Link(hello.node)
     const end = () => link.end()
     signal.addEventListener('abort', end, { once: true })
@@ -124,12 +128,14 @@ class Link {
     if (this.#ended) return Promise.reject(this.#ended)
     if (this.#pending.size >= mostWaiting)
       return Promise.reject(overloaded(`${mostWaiting} questions wait for the agent of node ${this.node}`))
+    if (signal.aborted) return Promise.reject(this.#late())
     const id = ++this.#lastId
+    const asked = Question.create({ ...question, id })
     return new Promise<Answer>((resolve, reject) => {
-      const giveUp = () =>
-        this.#pending
-          .get(id)
-          ?.reject(new OverlayError('deadline', `the agent of node ${this.node} has not answered in time`))
+      const giveUp = () => {
+        this.#pending.get(id)?.reject(this.#late())
+        if (!this.questions.withdraw(asked)) this.questions.put(Question.create({ id, givenUp: {} }))
+      }
       const settled = () => {
         this.#pending.delete(id)
         signal.removeEventListener('abort', giveUp)
@@ -145,9 +151,12 @@ class Link {
         },
       })
       signal.addEventListener('abort', giveUp, { once: true })
-      if (signal.aborted) return giveUp()
-      this.questions.put(Question.create({ ...question, id }))
+      this.questions.put(asked)
     })
+  }
+
+  #late(): OverlayError {
+    return new OverlayError('deadline', `the agent of node ${this.node} has not answered in time`)
   }
 
   answer(answer: Answer): void {
@@ -165,10 +174,16 @@ class Link {
   }
 }
 
-async function firstMessage(incoming: AsyncIterator<AgentMessage>): Promise<Hello> {
-  const first = await within(helloTime, incoming.next()).catch((error: unknown) => {
-    throw new OverlayError('unavailable', 'the stream broke before its hello', { cause: error })
-  })
+/** Undefined when the signal aborts before it. @throws OverlayError */
+async function firstMessage(incoming: AsyncIterator<AgentMessage>, signal: AbortSignal): Promise<Hello | undefined> {
+  const done = new AbortController()
+  const late = pause(helloTime, signal, done.signal)
+  const first = await Promise.race([incoming.next(), late])
+    .catch((error: unknown) => {
+      throw new OverlayError('unavailable', 'the stream broke before its hello', { cause: error })
+    })
+    .finally(() => done.abort())
+  if (signal.aborted) return undefined
   const hello = first?.done ? undefined : first?.value.hello
   if (!hello) throw new OverlayError('invalid', 'the first message of an agent is its hello')
   parseName(hello.node)
@@ -196,16 +211,7 @@ async function takeMessages(
 }
 
 function problemError(node: string, { code, message, retryAfter }: Problem): OverlayError {
-  const text = `node ${node}: ${message}`
+  const text = message.startsWith(`node ${node} `) ? message : `node ${node}: ${message}`
   const options = { retryAfter: retryAfter || undefined }
   return isErrorCode(code) ? new OverlayError(code, text, options) : new OverlayError('internal', `${text} (${code})`)
-}
-
-/** Undefined when it takes longer. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  const timer = AbortSignal.timeout(milliseconds)
-  return Promise.race([
-    promise,
-    new Promise<undefined>((resolve) => timer.addEventListener('abort', () => resolve(undefined), { once: true })),
-  ])
 }

@@ -1,21 +1,19 @@
 /** What happens in the cluster, told to everybody who watches. */
 import type { Logger } from '../lib/log.ts'
-import { Event, type EventAction, type Init, Network, Node, type Session } from '../proto/index.ts'
+import { Event, type EventAction, type Init, Network, type Session } from '../proto/index.ts'
 import { aborted } from '../store/hold-lease.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentLinks } from './agent-links.ts'
 import { subject } from './differences.ts'
+import { actions, tellOfNodes } from './node-events.ts'
 import { Outbox } from './outbox.ts'
 import { type RangeView, viewRange } from './range-view.ts'
-import { moreRepairsText, repairText } from './repairs.ts'
 import type { Warnings } from './warnings/warnings.ts'
 
 /** Events that may wait for one watcher. */
 const mostWaiting = 10_000
 /** Warnings that a new watcher is told. */
 const mostAtFirst = 1_000
-
-const actions = { created: 'CREATED', updated: 'UPDATED', removed: 'REMOVED' } as const
 
 export interface ClusterEvents {
   /** How many watch. */
@@ -59,32 +57,14 @@ export function clusterEvents(options: ClusterEventsOptions): ClusterEvents {
     const endpoints = viewRange(store, keys.allEndpoints, signal, log)
     const drains = viewRange(store, keys.drains, signal, log)
     networks.onDifference((one) => tell(actions[one.kind], { network: subject(one) }))
-    nodes.onDifference((one) => tell(actions[one.kind], { node: subject(one) }))
     endpoints.onDifference((one) => tell(actions[one.kind], { endpoint: subject(one) }))
-    sessions.onDifference((one) => {
-      // Taken over by the same agent: it has been alive all along.
-      if (one.kind === 'updated') return
-      const name = subject(one).node
-      const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
-      tell(one.kind === 'created' ? 'LIVE' : 'LOST', { node })
-    })
-    drains.onDifference((one) => {
-      const { node: name, reason } = subject(one)
-      const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
-      const message = one.kind === 'removed' ? 'no longer drained' : `drained${reason && `: ${reason}`}`
-      tell('UPDATED', { node, message })
-    })
-    links.onRepairs((name, { deviations, more }) => {
-      const node = nodes.entries.get(keys.node(name).path)?.value ?? Node.create({ name })
-      for (const deviation of deviations) tell('REPAIRED', { node, deviation, message: repairText(name, deviation) })
-      if (more > 0) tell('REPAIRED', { node, message: moreRepairsText(name, more) })
-    })
     warnings.onDifference((one) => {
       const { network, problem, message } = subject(one)
       if (one.kind === 'removed') tell('CLEARED', about(networks, network, `no longer: ${problem}`))
       else tell('WARNED', about(networks, network, message))
     })
-    await Promise.all([networks, nodes, endpoints, drains, sessions].map((view) => view.inSync))
+    const nodesTold = tellOfNodes({ keys, nodes, sessions, drains, links, tell })
+    await Promise.all([nodesTold, networks.inSync, endpoints.inSync])
     return networks
   }
 

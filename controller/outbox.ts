@@ -1,5 +1,6 @@
 /** What waits to be sent on one stream. */
-import { OverlayError } from '../lib/errors.ts'
+import type { OverlayError } from '../lib/errors.ts'
+import { overloaded } from '../lib/overload.ts'
 
 /**
  * Messages in order, taken by one reader as fast as its stream allows. It never
@@ -19,9 +20,17 @@ export class Outbox<T> implements AsyncIterable<T> {
   put(message: T): void {
     if (this.#ended) return
     if (this.#waiting.length >= this.#most)
-      return this.end(new OverlayError('unavailable', `the stream was read too slowly: ${this.#most} messages waited`))
+      return this.end(overloaded(`the stream was read too slowly: ${this.#most} messages waited`))
     this.#waiting.push(message)
     this.#wake?.()
+  }
+
+  /** @returns whether it still waited, so that the reader never gets it. */
+  withdraw(message: T): boolean {
+    const place = this.#waiting.indexOf(message)
+    if (place < 0) return false
+    this.#waiting.splice(place, 1)
+    return true
   }
 
   /** Nothing more is sent, not even what waits; the reader gets `error`, if there is one. */

@@ -31,7 +31,11 @@ export function viewRange<T>(store: Store, range: Range<T>, signal: AbortSignal,
       tellSynced()
     }
   }
-  run().catch((error: unknown) => log.error({ err: error, range: range.prefix }, 'following the store ended'))
+  run().catch((error: unknown) => {
+    log.error({ err: error, range: range.prefix }, 'following the store ended')
+    // Nobody catches it: the process ends, rather than that it serves what is out of date.
+    throw error
+  })
   return {
     entries,
     inSync,

@@ -22,7 +22,8 @@ export interface WaitAppliedOptions {
  * Asks over the agents' streams; while it waits it reads nothing from the store. An
  * agent that is alive but not connected is waited for, one that dies meanwhile
  * is not.
- * @throws OverlayError `not_found`; `deadline`, naming the nodes that have not
+ * @throws OverlayError `not_found`; `invalid`, of a revision that the store has
+ * not come to; `deadline`, naming the nodes that have not
  * applied it, when `signal` aborts; what an agent says that cannot apply it.
  */
 export async function waitApplied(
@@ -34,7 +35,8 @@ export async function waitApplied(
   if (revision < 1) throw new OverlayError('invalid', 'revision: give the one that the network was made or changed at')
   const network = (await findNetwork(store, request.network)).value.name
   await sessions.inSync
-  const unseen = await liveButUnseen(store, sessions)
+  const { unseen, now } = await liveButUnseen(store, sessions)
+  if (revision > now) throw new OverlayError('invalid', `revision ${revision}: the store is only at ${now}`)
   const applied = new Set<string>()
   const asked = new Set<string>()
   /** How often each could not tell. */
@@ -58,10 +60,9 @@ export async function waitApplied(
         applied.add(node)
       } catch (error) {
         if (!hasCode(error, 'unavailable')) return end(() => reject(OverlayError.from(error)))
-        // Its stream broke, or it has lost the store: it is asked again, but not at once.
         const failed = failures.get(node) ?? 0
         failures.set(node, failed + 1)
-        await pause(delayBefore(failed, askAgain), done.signal)
+        await pause(beforeAskingAgain(failed, error), done.signal)
       }
       asked.delete(node)
       look()
@@ -84,8 +85,19 @@ export async function waitApplied(
   })
 }
 
-/** What we follow may be behind: who began just before the call is alive, too. */
-async function liveButUnseen(store: Store, sessions: RangeView<Session>): Promise<Set<string>> {
+/**
+ * Milliseconds: its stream broke, it has lost the store, or it has too much to
+ * do. It is asked again, but not at once, and no sooner than it said.
+ */
+export function beforeAskingAgain(failed: number, { retryAfter = 0 }: OverlayError): number {
+  return Math.max(delayBefore(failed, askAgain), retryAfter)
+}
+
+/**
+ * What we follow may be behind: who began just before the call is alive, too.
+ * `now` is the store's revision.
+ */
+async function liveButUnseen(store: Store, sessions: RangeView<Session>) {
   const gone = new Set<string>()
   const stop = sessions.onDifference((difference) => {
     if (difference.kind === 'removed') gone.add(difference.before.node)
@@ -93,7 +105,7 @@ async function liveButUnseen(store: Store, sessions: RangeView<Session>): Promis
   try {
     const listed = await store.list(store.keys.sessions)
     const unseen = listed.entries.filter(({ path, value }) => !sessions.entries.has(path) && !gone.has(value.node))
-    return new Set(unseen.map(({ value }) => value.node))
+    return { unseen: new Set(unseen.map(({ value }) => value.node)), now: listed.revision }
   } finally {
     stop()
   }

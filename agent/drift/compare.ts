@@ -1,6 +1,6 @@
 /** What differs between kernel and plan, without what is only on its way. */
 import type { Operation } from '../kernel/kernel.ts'
-import { type AnyItem, itemId } from '../state/item.ts'
+import { type AnyItem, type Difference, itemId } from '../state/item.ts'
 import type { Key } from '../state/key.ts'
 
 /** One object that differs. */
@@ -13,6 +13,8 @@ export interface Differing {
   readonly key: Key
   /** Why it is not mended; empty if nothing speaks against it. */
   readonly obstacle: string
+  /** How it differs, where that is left as it is, and no operation is done. */
+  readonly leftAlone?: readonly Difference[]
 }
 
 export interface Comparison {

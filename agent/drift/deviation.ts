@@ -2,7 +2,7 @@
 import { Deviation, type DeviationKind } from '../../proto/index.ts'
 import type { Operation } from '../kernel/kernel.ts'
 import { differences } from '../state/differences.ts'
-import { type AnyItem, itemId } from '../state/item.ts'
+import { type AnyItem, type Difference, itemId } from '../state/item.ts'
 import { type Key, partsOf } from '../state/key.ts'
 
 export interface Deviating {
@@ -12,10 +12,13 @@ export interface Deviating {
   readonly found: AnyItem | undefined
   /** Whose it is. */
   readonly key: Key
+  /** How it differs, where that is not what the operation would mend. */
+  readonly leftAlone?: readonly Difference[]
 }
 
-export function deviationOf({ operation, found, key }: Deviating, more: { obstacle?: string; times?: number } = {}) {
-  const { wanted, found: lines } = linesOf(operation, found)
+export function deviationOf(deviating: Deviating, more: { obstacle?: string; times?: number } = {}) {
+  const { operation, found, key } = deviating
+  const { wanted, found: lines } = linesOf(deviating)
   return Deviation.create({
     kind: kindOf(operation, found),
     object: itemId(operation.item),
@@ -38,10 +41,10 @@ function ownerOf(key: Key): { network?: string; endpointId?: string } {
   return {}
 }
 
-function linesOf({ do: what, item }: Operation, found: AnyItem | undefined) {
+function linesOf({ operation: { do: what, item }, found, leftAlone }: Deviating) {
   if (what === 'delete') return { wanted: [], found: fieldLines(item) }
   if (!found) return { wanted: fieldLines(item), found: [] }
-  const differing = differences(found, item)
+  const differing = leftAlone ?? differences(found, item)
   return {
     wanted: differing.flatMap(({ what: field, wanted }) => (wanted ? [`${field} ${wanted}`] : [])),
     found: differing.flatMap((one) => (one.found ? [`${one.what} ${one.found}`] : [])),

@@ -40,7 +40,7 @@ export async function attach(
   const wanted = readRequest(parts, request)
   requireReady(parts)
   const { name } = await findNetwork(parts, wanted.reference)
-  await settleElsewhere(parts, wanted.cookie, name)
+  await settleElsewhere(parts, wanted.cookie, name, signal)
   await formersGone(parts, name, wanted, signal)
   return parts.turns.offer(name, signal, async () => {
     requireReady(parts)

@@ -22,11 +22,18 @@ export async function settleAll(parts: EndpointParts): Promise<void> {
 
 /**
  * Before a sandbox is attached again, what is open about it in other networks is
- * settled. @throws OverlayError `unavailable`
+ * settled. `signal` is the caller's.
+ * @throws OverlayError `unavailable`, also when too many wait there; `deadline`
+ * when `signal` aborts before the turn
  */
-export async function settleElsewhere(parts: EndpointParts, cookie: string, network: string): Promise<void> {
+export async function settleElsewhere(
+  parts: EndpointParts,
+  cookie: string,
+  network: string,
+  signal: AbortSignal,
+): Promise<void> {
   for (const intent of openFor(parts, cookie))
-    if (intent.network !== network) await parts.turns.run(intent.network, () => settle(parts, intent))
+    if (intent.network !== network) await parts.turns.offer(intent.network, signal, () => settle(parts, intent))
 }
 
 /** The same in the network itself, whose turn it is. @throws OverlayError `unavailable` */

@@ -95,7 +95,8 @@ describe('a sandbox in the place of one that is gone', () => {
 
   it('has it back on a drained node: it is nothing new', async () => {
     const { id } = await attach('c1')
-    await cluster.store.commit({ compares: [], writes: [put(cluster.store.keys.drain('host-1'), { reason: 'disk' })] })
+    const drain = { node: 'host-1', reason: 'disk' }
+    await cluster.store.commit({ compares: [], writes: [put(cluster.store.keys.drain('host-1'), drain)] })
     restart('c1')
     expect((await attach('c1')).id).toBe(id)
     await expect(agent.attach('c2')).rejects.toMatchObject({ code: 'failed_precondition' })

@@ -184,7 +184,5 @@ export function withFates({ view, vanished }: EndpointParts, network: string, wa
     const fate = vanished.fateOf(id)
     return fate ? [`; of endpoint ${id}: ${fate}, or "overlayctl detach ${id}" releases them now`] : []
   })
-  return fates.length === 0
-    ? error
-    : new OverlayError(error.code, `${error.message}${fates.join('')}`, { cause: error })
+  return fates.length === 0 ? error : error.saying(`${error.message}${fates.join('')}`)
 }

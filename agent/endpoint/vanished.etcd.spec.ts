@@ -4,6 +4,7 @@ import { startEtcd, type TestEtcd } from '../../store/etcd-for-tests.ts'
 import { type AgentWish, createHost, removeLink, startAgent, type TestAgent, type TestHost } from '../testing/agent.ts'
 import { openCluster, type TestCluster } from '../testing/cluster.ts'
 import { operationsText } from '../testing/text.ts'
+import { verify } from '../verify.ts'
 
 let etcd: TestEtcd
 let cluster: TestCluster
@@ -54,11 +55,16 @@ describe('a sandbox that is gone', () => {
       ),
     ])
     expect(agent.agent.status()).toMatchObject({ state: 'READY', localEndpointCount: 2 })
+    expect(await verify(agent.parts)).toMatchObject({
+      deviations: [],
+      awaited: [expect.stringContaining(`${id}: its sandbox /run/netns/c1 is gone; its addresses are released in `)],
+    })
     expect(await told(before)).not.toContain('put')
     expect(await cluster.paths()).toContain(`addresses/web/${addresses[0]}`)
     expect(agent.links()).toHaveLength(3)
     await agent.detach({ endpointId: id })
     expect(problems()).toEqual([])
+    expect((await verify(agent.parts)).awaited).toEqual([])
     expect(await count()).toBe(1)
   })
 

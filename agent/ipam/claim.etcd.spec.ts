@@ -237,7 +237,7 @@ describe('a refused claim touches no key, and says who has', () => {
     [{}, ''],
   ])('a node that is drained %j, until it is not', async (drain, why) => {
     const { store } = cluster
-    await store.commit({ compares: [], writes: [put(store.keys.drain('host-1'), drain)] })
+    await store.commit({ compares: [], writes: [put(store.keys.drain('host-1'), { node: 'host-1', ...drain })] })
     expect(await refused(host)).toMatchObject({
       code: 'failed_precondition',
       message: `node host-1 is drained${why}, and takes up nothing new: "overlayctl node undrain host-1" ends that`,

@@ -180,9 +180,9 @@ export class FakeKernel implements Kernel {
 
 /** The far end as it was made. A test may put another one into a veth, as somebody else would change it. */
 export function asObserved(inside: SandboxInterface, mtu: number): ObservedInterface {
-  const { mac, addresses, gateways, gwPriority } = inside
+  const { ifname, mac, addresses, gateways, gwPriority } = inside
   const defaults = gateways.map((gateway) => ({ gateway, metric: firstMetricOf(gwPriority), gwPriority }))
-  return { up: true, mac, mtu, addresses, routes: { onLink: onLinkSubnets(addresses), defaults } }
+  return { ifname, up: true, mac, mtu, addresses, routes: { onLink: onLinkSubnets(addresses), defaults } }
 }
 
 /** As in the real kernel: these cannot be changed in place. */

@@ -28,8 +28,15 @@ test('each far end is told, also of two in one sandbox, and nothing of what is b
   await host.put(first, { ...second, mtu: 1400, inside: { ...second.inside, ifname: 'eth1' } })
   await run(sandbox, 'ip addr add 192.0.2.9/32 dev lo; ip addr add 192.0.2.8/32 dev eth1')
   expect(await insides()).toEqual({
-    [first.name]: { up: true, mac: first.inside.mac, mtu: 1450, addresses: ['10.0.9.2/24', 'fd00:9::2/64'] },
+    [first.name]: {
+      ifname: 'eth0',
+      up: true,
+      mac: first.inside.mac,
+      mtu: 1450,
+      addresses: ['10.0.9.2/24', 'fd00:9::2/64'],
+    },
     [second.name]: {
+      ifname: 'eth1',
       up: true,
       mac: second.inside.mac,
       mtu: 1400,
@@ -62,6 +69,16 @@ test('routes are told where the way to the sandbox is known', async () => {
   const elsewhere = { netns: sandbox.path, cookie: '1' }
   expect(await insides(() => elsewhere)).not.toHaveProperty([veth.name, 'routes'])
   expect(await insides(() => ({ ...elsewhere, netns: '/none' }))).toHaveProperty([veth.name, 'mtu'], 1450)
+})
+
+test('another name that somebody gave it is told, and stays while the rest is kept', async () => {
+  const sandbox = await hosts.namespace()
+  const { veth } = web.local(2, sandbox.path, host.kernel.netnsIdentity(sandbox.path).cookie)
+  await host.put(veth)
+  await run(sandbox, 'ip link set eth0 down; ip link set eth0 name foo; ip link set foo up mtu 1400')
+  expect(await insides(() => veth.inside)).toMatchObject({ [veth.name]: { ifname: 'foo', mtu: 1400 } })
+  await host.put(veth)
+  expect(await insides(() => veth.inside)).toMatchObject({ [veth.name]: { ifname: 'foo', mtu: 1450, up: true } })
 })
 
 test('looking keeps no sandbox alive', async () => {
@@ -104,7 +121,9 @@ test('an interface that a workload took elsewhere is told from there, and left a
   await host.put(veth)
   await run(sandbox, `ip link set eth0 netns ${elsewhere.name}; ip link add eth0 type veth peer name other`)
   const before = await run(sandbox, 'ip -d addr')
-  expect(await insides()).toEqual({ [veth.name]: { up: false, mac: veth.inside.mac, mtu: 1450, addresses: [] } })
+  expect(await insides()).toEqual({
+    [veth.name]: { ifname: 'eth0', up: false, mac: veth.inside.mac, mtu: 1450, addresses: [] },
+  })
   expect(await insides(() => veth.inside)).toEqual({ [veth.name]: undefined })
   expect(await host.put(veth)).toEqual([{ ok: true, rebuilt: false }])
   expect(await run(sandbox, 'ip -d addr')).toBe(before)

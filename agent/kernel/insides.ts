@@ -26,6 +26,7 @@ export function insideOf(host: Host, link: Link, place?: SandboxPlace): Observed
   if (!seen) return undefined
   const { end, addresses, routes } = seen
   return {
+    ifname: end.name,
     up: end.up,
     mac: end.mac ?? '',
     mtu: end.mtu,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
 import { parseMac } from '../../lib/mac.ts'
 import { faultText } from '../kernel/test-host.ts'
-import { differences } from './differences.ts'
+import { differences, renaming } from './differences.ts'
 import type { Bridge, DefaultRoute, ObservedInterface, ObservedVeth, Veth } from './item.ts'
 
 const mac = parseMac('02:00:00:00:00:01')
@@ -35,6 +35,7 @@ const routes = {
   defaults: [through('10.0.9.1'), through('fd00:9::1')],
 }
 const inside: ObservedInterface = {
+  ifname: 'eth0',
   up: true,
   mac,
   mtu: 1450,
@@ -95,6 +96,13 @@ it('what could not be looked at does not differ', () => {
   expect(differences(outside, veth)).toEqual([])
   const { routes: _, ...without } = inside
   expect(differences({ ...outside, inside: without }, veth)).toEqual([])
+})
+
+it('another name inside is no difference that is mended, and is told', () => {
+  const found = { ...outside, inside: { ...inside, ifname: 'foo' } }
+  expect(differences(found, veth)).toEqual([])
+  expect(renaming(found, veth)).toEqual([{ what: 'ifname inside', wanted: 'eth0', found: 'foo' }])
+  for (const same of [{ ...outside, inside }, outside, veth, undefined]) expect(renaming(same, veth)).toEqual([])
 })
 
 it('of what was put the plan tells what has changed since', () => {

@@ -50,6 +50,16 @@ export function insideDifferences(
   ]
 }
 
+/**
+ * That a veth's other end has another name than it was given. It does not count as
+ * a difference: the workload may have chosen it, and many kernels rename only what
+ * is down, so that to take the name away again would interrupt the traffic.
+ */
+export function renaming(actual: AnyItem | undefined, desired: Item): readonly Difference[] {
+  if (actual?.kind !== 'veth' || desired.kind !== 'veth' || !actual.inside) return none
+  return differs('ifname inside', desired.inside.ifname, actual.inside.ifname)
+}
+
 /** The subnets that an interface with these addresses reaches by itself, ADDRESS/PREFIX. */
 export function onLinkSubnets(addresses: readonly string[]): readonly string[] {
   const subnets = addresses.flatMap((text) => {

@@ -144,6 +144,7 @@ export interface ObservedVeth {
 }
 
 export interface ObservedInterface {
+  readonly ifname: string
   readonly up: boolean
   readonly mac: string
   readonly mtu: number

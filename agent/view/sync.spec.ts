@@ -21,6 +21,7 @@ const onOwnNode = vi.fn()
 const onDirty = vi.fn()
 const onUnneeded = vi.fn()
 const onHistoryBroken = vi.fn()
+const onFailed = vi.fn()
 
 beforeEach(() => {
   vi.resetAllMocks()
@@ -41,6 +42,7 @@ beforeEach(() => {
     onOwnNode,
     onHistoryBroken,
     onLost: () => undefined,
+    onFailed,
   })
 })
 afterEach(() => stop.abort())
@@ -101,6 +103,28 @@ describe('following', () => {
     await feed.tell(nodes.prefix, put(nodeEntry(3, 'nowhere')))
     await feed.tell(nodes.prefix, put(nodeEntry(4)))
     expect([view.vtepOf('host-3'), view.vtepOf('host-4')]).toEqual([undefined, parseIp('192.0.2.4')])
+  })
+
+  it('passes over a record whose removal fails, and goes on', async () => {
+    await inSync(endpointEntry('03', { node: 'host-2' }), endpointEntry('04', { node: 'host-2' }))
+    onDirty.mockImplementationOnce(() => {
+      throw new Error('no')
+    })
+    await feed.tell(web, snapshot([]))
+    await feed.tell(web, put(endpointEntry('02')))
+    expect(ids()).toEqual([idOf('02')])
+    expect(onFailed).not.toHaveBeenCalled()
+  })
+
+  it.each(['before the first snapshot', 'later on'])('tells when a range is followed no more: %s', async (when) => {
+    if (when === 'later on') await inSync()
+    else void sync.start(['web'])
+    const failure = new Error('no')
+    onHistoryBroken.mockImplementation(() => {
+      throw failure
+    })
+    await feed.tell(web, snapshot([], true))
+    expect(onFailed.mock.calls).toEqual([[failure]])
   })
 
   it('what a snapshot has, but cannot be read, stays as it was', async () => {

@@ -25,6 +25,8 @@ export interface SyncOptions extends HandlerOptions {
   /** What the store tells is passed over from then on, until `readAnew`. */
   readonly onHistoryBroken: () => void
   readonly onLost: (error: OverlayError) => void
+  /** A range is followed no more: from then on the view is out of step, and nothing mends that. */
+  readonly onFailed: (error: unknown) => void
 }
 
 interface Follow {
@@ -180,7 +182,10 @@ export class Sync {
         }
         resolve()
       }
-      run().catch((error: unknown) => this.#options.log.error({ err: error, range: range.prefix }, 'follow ended'))
+      run().catch((error: unknown) => {
+        this.#options.log.error({ err: error, range: range.prefix }, 'follow ended')
+        this.#options.onFailed(error)
+      })
     })
   }
 
@@ -195,7 +200,7 @@ export class Sync {
       const present = new Set(update.paths)
       const missing = [...handler.known()].filter((path) => !present.has(path) && !handler.keeps(path))
       for (const entry of update.entries) this.#attempt(entry.path, () => handler.put(entry))
-      for (const path of missing) handler.remove(path)
+      for (const path of missing) this.#attempt(path, () => handler.remove(path))
     } else for (const change of update.changes) this.#attempt(pathOf(change), () => applyChange(change, handler))
     if (!this.#options.guard.reason()) this.#highest = Math.max(this.#highest, update.revision)
     handler.seen?.(update.revision)

@@ -29,9 +29,7 @@ export async function waitApplied(context: Context, { name, revision, is, since 
     // The controller's own answer says both already.
     const told = error instanceof CallError && error.reached === 'answered' && error.code === 'deadline'
     if (told || context.signals.interrupted.aborted) throw error
-    const { code, message } = OverlayError.from(error)
-    throw new OverlayError(code, `network ${name} ${is}, but whether it is applied is not known: ${message}`, {
-      cause: error,
-    })
+    const failure = OverlayError.from(error)
+    throw failure.saying(`network ${name} ${is}, but whether it is applied is not known: ${failure.message}`)
   }
 }

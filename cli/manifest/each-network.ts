@@ -22,8 +22,6 @@ export function forEachNetwork<T>(
 
 function named(name: string, thrown: unknown): unknown {
   if (thrown instanceof CallError && thrown.reached !== 'answered') return thrown
-  const { code, message } = OverlayError.from(thrown)
-  return message.startsWith(`network ${name} `)
-    ? thrown
-    : new OverlayError(code, `network ${name}: ${message}`, { cause: thrown })
+  const error = OverlayError.from(thrown)
+  return error.message.startsWith(`network ${name} `) ? thrown : error.saying(`network ${name}: ${error.message}`)
 }

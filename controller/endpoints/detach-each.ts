@@ -83,8 +83,8 @@ async function ask(links: Agents, endpoint: Endpoint, signal: AbortSignal): Prom
     return true
   } catch (error) {
     if (hasCode(error, 'not_found')) return false
-    const { code, message } = OverlayError.from(error)
-    throw new OverlayError(code, `endpoint ${endpointText(endpoint)} on ${node}: ${message}`)
+    const refused = OverlayError.from(error)
+    throw refused.saying(`endpoint ${endpointText(endpoint)} on ${node}: ${refused.message}`)
   }
 }
 

@@ -85,8 +85,8 @@ async function repair(
 async function tryToDiagnose(sight: Sight, finding: Finding) {
   if (finding.kind !== 'UNOWNED_ON_LINK') return diagnose(sight, finding)
   return diagnose(sight, finding).catch((error: unknown) => {
-    const { code, message } = OverlayError.from(error)
-    return new OverlayError(code, `the links of node ${finding.node} could not be looked at: ${message}`)
+    const refused = OverlayError.from(error)
+    return refused.saying(`the links of node ${finding.node} could not be looked at: ${refused.message}`)
   })
 }
 

@@ -24,8 +24,7 @@ export async function detachAll(store: Store, links: Agents, network: string, si
   const { count: detached, failure } = await detachEach(store, links, entries, signal)
   if (!failure) return detached
   const again = '; try again, or remove a node that is gone for good (overlayctl node rm NODE)'
-  throw new OverlayError(
-    failure.code,
+  throw failure.saying(
     `network ${network} stays, with ${detached} of ${endpoints.length} endpoints detached: ${failure.message}${failure.code === 'failed_precondition' ? '' : again}`,
   )
 }

@@ -88,6 +88,8 @@ it('may be repeated: since when stays, another reason replaces the old one', asy
   expect(await everyKey(store)).toEqual(before)
   const again = await drain(store, agents, { reason: 'power' })
   expect(again.node?.status?.drain).toEqual({ ...first, reason: 'power' })
+  const without = await drain(store, agents, { reason: '' })
+  expect(without.node?.status?.drain).toEqual({ ...first, reason: '' })
 })
 
 it('with keepEndpoints only marks it, also when its agent is gone', async () => {
@@ -133,11 +135,12 @@ it('tells how far it came when the agent is lost, and comes to the end when said
     ...agents,
     ask: async (node, question) => {
       if (left-- > 0) return agents.ask(node, question)
-      throw new OverlayError('unavailable', 'the connection to the agent of node n1 was lost')
+      throw new OverlayError('unavailable', 'the connection to the agent of node n1 was lost', { retryAfter: 1_700 })
     },
   }
   await expect(drain(store, failing, {})).rejects.toMatchObject({
     code: 'unavailable',
+    retryAfter: 1_700,
     message: expect.stringMatching(
       /^node n1 takes no new endpoints any more, but 7 of 20 that it had are detached: endpoint .* was lost; say it again/,
     ),

@@ -17,7 +17,7 @@ const attempts = 10
 /**
  * Marks the node, after which no claim of its agent commits any more, then has
  * its agent detach what is there. May be repeated: what is left is detached, and
- * a new reason replaces the old one.
+ * a new reason, also an empty one, replaces the old one.
  * @throws OverlayError `not_found`; `invalid`; `failed_precondition` or
  * `unavailable`, before anything is changed, when there is something to detach
  * and no agent to do it; the same, saying how far it came, when that fails;
@@ -31,7 +31,7 @@ export async function drainNode(
 ): Promise<DrainNodeResponse> {
   const faults = new Faults()
   faults.try('name', () => parseName(name))
-  checkReason(faults, reason)
+  checkReason(faults, reason ?? '')
   faults.throwIfAny()
   const node = await findNode(store, name)
   if (!keepEndpoints) await refuseAbsent(store, links, node.value.name)
@@ -51,7 +51,7 @@ export async function undrainNode(store: Store, { name }: UndrainNodeRequest): P
 }
 
 /** Fenced by the node's generation: no mark is left of a node that was removed meanwhile. */
-async function mark(store: Store, node: Entry<Node>, reason: string): Promise<void> {
+async function mark(store: Store, node: Entry<Node>, reason: string | undefined): Promise<void> {
   const { keys } = store
   const { name } = node.value
   const key = keys.drain(name)
@@ -60,7 +60,7 @@ async function mark(store: Store, node: Entry<Node>, reason: string): Promise<vo
     const drain = {
       node: name,
       since: before?.value.since ?? new Date().toISOString(),
-      reason: reason || (before?.value.reason ?? ''),
+      reason: reason ?? before?.value.reason ?? '',
     }
     if (before?.value.reason === drain.reason) return
     const outcome = await store.commit({
@@ -111,8 +111,7 @@ async function empty(store: Store, links: Agents, node: string, signal: AbortSig
   )
   const { count, failure = unreadable } = await detachEach(store, links, entries, signal)
   if (!failure) return count
-  throw new OverlayError(
-    failure.code,
+  throw failure.saying(
     `node ${node} takes no new endpoints any more, but ${count} of ${paths.length} that it had are detached: ${failure.message}; say it again to go on, or take the node back into use (overlayctl node undrain ${node})`,
   )
 }

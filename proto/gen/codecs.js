@@ -6029,8 +6029,16 @@ export const overlay = $root.overlay = (() => {
             }
 
             DrainNodeRequest.prototype.name = "";
-            DrainNodeRequest.prototype.reason = "";
+            DrainNodeRequest.prototype.reason = null;
             DrainNodeRequest.prototype.keepEndpoints = false;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(DrainNodeRequest.prototype, "_reason", {
+                get: $util.oneOfGetter($oneOfFields = ["reason"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
 
             DrainNodeRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6125,13 +6133,15 @@ export const overlay = $root.overlay = (() => {
                 let object = {};
                 if (options.defaults) {
                     object.name = "";
-                    object.reason = "";
                     object.keepEndpoints = false;
                 }
                 if (message.name != null && Object.hasOwnProperty.call(message, "name"))
                     object.name = message.name;
-                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason")) {
                     object.reason = message.reason;
+                    if (options.oneofs)
+                        object._reason = "reason";
+                }
                 if (message.keepEndpoints != null && Object.hasOwnProperty.call(message, "keepEndpoints"))
                     object.keepEndpoints = message.keepEndpoints;
                 return object;
@@ -6464,6 +6474,7 @@ export const overlay = $root.overlay = (() => {
 
             function Verification(properties) {
                 this.deviations = [];
+                this.awaited = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6476,6 +6487,7 @@ export const overlay = $root.overlay = (() => {
             Verification.prototype.deviations = $util.emptyArray;
             Verification.prototype.objects = 0;
             Verification.prototype.more = 0;
+            Verification.prototype.awaited = $util.emptyArray;
 
             Verification.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6497,6 +6509,9 @@ export const overlay = $root.overlay = (() => {
                     writer.uint32(40).uint32(message.objects);
                 if (message.more != null && Object.hasOwnProperty.call(message, "more"))
                     writer.uint32(48).uint32(message.more);
+                if (message.awaited != null && message.awaited.length)
+                    for (let i = 0; i < message.awaited.length; ++i)
+                        writer.uint32(58).string(message.awaited[i]);
                 return writer;
             };
 
@@ -6549,6 +6564,12 @@ export const overlay = $root.overlay = (() => {
                             message.more = reader.uint32();
                             break;
                         }
+                    case 7: {
+                            if (!(message.awaited && message.awaited.length))
+                                message.awaited = [];
+                            message.awaited.push(reader.string());
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -6599,6 +6620,13 @@ export const overlay = $root.overlay = (() => {
                     message.objects = object.objects >>> 0;
                 if (object.more != null)
                     message.more = object.more >>> 0;
+                if (object.awaited) {
+                    if (!Array.isArray(object.awaited))
+                        throw TypeError(".overlay.v1.Verification.awaited: array expected");
+                    message.awaited = [];
+                    for (let i = 0; i < object.awaited.length; ++i)
+                        message.awaited[i] = String(object.awaited[i]);
+                }
                 return message;
             };
 
@@ -6610,8 +6638,10 @@ export const overlay = $root.overlay = (() => {
                 if (q > $util.recursionLimit)
                     throw Error("max depth exceeded");
                 let object = {};
-                if (options.arrays || options.defaults)
+                if (options.arrays || options.defaults) {
                     object.deviations = [];
+                    object.awaited = [];
+                }
                 if (options.defaults) {
                     object.node = "";
                     if ($util.Long) {
@@ -6643,6 +6673,11 @@ export const overlay = $root.overlay = (() => {
                     object.objects = message.objects;
                 if (message.more != null && Object.hasOwnProperty.call(message, "more"))
                     object.more = message.more;
+                if (message.awaited && message.awaited.length) {
+                    object.awaited = [];
+                    for (let j = 0; j < message.awaited.length; ++j)
+                        object.awaited[j] = message.awaited[j];
+                }
                 return object;
             };
 
@@ -8687,11 +8722,12 @@ export const overlay = $root.overlay = (() => {
             Question.prototype.linkAddresses = null;
             Question.prototype.verify = null;
             Question.prototype.resync = null;
+            Question.prototype.givenUp = null;
 
             let $oneOfFields;
 
             Object.defineProperty(Question.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "linkAddresses", "verify", "resync"]),
+                get: $util.oneOfGetter($oneOfFields = ["applied", "attach", "detach", "linkAddresses", "verify", "resync", "givenUp"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -8716,6 +8752,8 @@ export const overlay = $root.overlay = (() => {
                     $root.overlay.v1.VerifyQuestion.encode(message.verify, writer.uint32(50).fork(), q + 1).ldelim();
                 if (message.resync != null && Object.hasOwnProperty.call(message, "resync"))
                     $root.overlay.v1.ResyncRequest.encode(message.resync, writer.uint32(58).fork(), q + 1).ldelim();
+                if (message.givenUp != null && Object.hasOwnProperty.call(message, "givenUp"))
+                    $root.overlay.v1.GivenUp.encode(message.givenUp, writer.uint32(66).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -8768,6 +8806,10 @@ export const overlay = $root.overlay = (() => {
                         }
                     case 7: {
                             message.resync = $root.overlay.v1.ResyncRequest.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 8: {
+                            message.givenUp = $root.overlay.v1.GivenUp.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -8825,6 +8867,11 @@ export const overlay = $root.overlay = (() => {
                         throw TypeError(".overlay.v1.Question.resync: object expected");
                     message.resync = $root.overlay.v1.ResyncRequest.fromObject(object.resync, long + 1);
                 }
+                if (object.givenUp != null) {
+                    if (!$util.isObject(object.givenUp))
+                        throw TypeError(".overlay.v1.Question.givenUp: object expected");
+                    message.givenUp = $root.overlay.v1.GivenUp.fromObject(object.givenUp, long + 1);
+                }
                 return message;
             };
 
@@ -8869,6 +8916,11 @@ export const overlay = $root.overlay = (() => {
                     object.resync = $root.overlay.v1.ResyncRequest.toObject(message.resync, options, q + 1);
                     if (options.oneofs)
                         object.body = "resync";
+                }
+                if (message.givenUp != null && Object.hasOwnProperty.call(message, "givenUp")) {
+                    object.givenUp = $root.overlay.v1.GivenUp.toObject(message.givenUp, options, q + 1);
+                    if (options.oneofs)
+                        object.body = "givenUp";
                 }
                 return object;
             };
@@ -8950,6 +9002,78 @@ export const overlay = $root.overlay = (() => {
             };
 
             return VerifyQuestion;
+        })();
+
+        v1.GivenUp = (function() {
+
+            function GivenUp(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GivenUp.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            GivenUp.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.GivenUp();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            GivenUp.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.GivenUp)
+                    return object;
+                return new $root.overlay.v1.GivenUp();
+            };
+
+            GivenUp.toObject = function toObject() {
+                return {};
+            };
+
+            GivenUp.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return GivenUp;
         })();
 
         v1.LinkAddressesQuestion = (function() {

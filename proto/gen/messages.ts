@@ -338,8 +338,11 @@ export const Drain: MessageType<Drain> = message('overlay.v1.Drain', codec('Drai
 
 export interface DrainNodeRequest {
   name: string
-  /** For people; kept with the node. */
-  reason: string
+  /**
+   * For people; kept with the node. Not given: what was given before stays;
+   * empty: there is none any more.
+   */
+  reason?: string
   /** Detach nothing: only new endpoints are refused. */
   keepEndpoints: boolean
 }
@@ -491,6 +494,10 @@ export interface GetNodeRequest {
 }
 
 export const GetNodeRequest: MessageType<GetNodeRequest> = message('overlay.v1.GetNodeRequest', codec('GetNodeRequest'))
+
+export interface GivenUp {}
+
+export const GivenUp: MessageType<GivenUp> = message('overlay.v1.GivenUp', codec('GivenUp'))
 
 export interface Hello {
   node: string
@@ -755,7 +762,7 @@ export interface Problem {
 export const Problem: MessageType<Problem> = message('overlay.v1.Problem', codec('Problem'))
 
 export interface Question {
-  /** Unique on its stream. */
+  /** Unique on its stream; with `given_up` that of the question it is about. */
   id: number
   applied?: AppliedQuestion
   attach?: AttachRequest
@@ -763,6 +770,8 @@ export interface Question {
   linkAddresses?: LinkAddressesQuestion
   verify?: VerifyQuestion
   resync?: ResyncRequest
+  /** Whoever asked question `id` has gone: it is not answered any more. */
+  givenUp?: GivenUp
 }
 
 export const Question: MessageType<Question> = message('overlay.v1.Question', codec('Question'))
@@ -1119,6 +1128,11 @@ export interface Verification {
   objects: number
   /** So many more deviate, and are not told one by one. */
   more: number
+  /**
+   * What is not as the store says, and is waited for: an endpoint whose sandbox
+   * is gone, in its grace. For people; at most as many as deviations are told.
+   */
+  awaited: string[]
 }
 
 export const Verification: MessageType<Verification> = message('overlay.v1.Verification', codec('Verification'))
