@@ -5,11 +5,33 @@
  * (see requests/): commander stops at the first fault, and they have many.
  */
 import { isIP, isIPv6 } from 'node:net'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, type Option } from 'commander'
+import { quote } from '../lib/quote.ts'
+
+/** What commander calls for each time that an option is given. */
+type Collector<T> = (text: string, before: readonly T[] | undefined) => readonly T[]
+
+/** The parsers that make lists. */
+const collectors = new WeakSet<object>()
 
 /** Makes a list of an option that may be given many times. */
-export function repeatable<T>(parse: (text: string) => T) {
-  return (text: string, before: readonly T[] | undefined): readonly T[] => [...(before ?? []), parse(text)]
+export function repeatable<T>(parse: (text: string) => T): Collector<T> {
+  const collect: Collector<T> = (text, before = []) => [...before, parse(text)]
+  collectors.add(collect)
+  return collect
+}
+
+/** Has an option with one value refused where it is given again: commander would silently take the last. Flags have none. */
+export function refuseRepeated(option: Option): void {
+  const { parseArg } = option
+  if (parseArg && collectors.has(parseArg)) return
+  const given: string[] = []
+  option.argParser((text: string, before: unknown): unknown => {
+    given.push(text)
+    if (given.length > 1)
+      throw new InvalidArgumentError(`is given more than once, as ${given.map(quote).join(' and ')}: give it once`)
+    return parseArg ? parseArg(text, before) : text
+  })
 }
 
 /** Collects an option that may be given many times, as it is written. */
@@ -20,12 +42,16 @@ export const parseText = (text: string): string => {
   return text
 }
 
+/** Timers of Node hold 2^31 - 1 milliseconds. */
+const mostSeconds = 2_000_000
+
 /** Seconds, also broken ones, as milliseconds. */
 export function parseSeconds(text: string): number {
   const seconds = Number(text)
-  // Timers of Node hold 2^31 - 1 milliseconds.
-  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 2_000_000) return Math.ceil(seconds * 1000)
-  throw new InvalidArgumentError(`"${text}" is not a number of seconds (for example 10 or 0.5)`)
+  if (!/^\d+(\.\d+)?$/.test(text) || seconds === 0)
+    throw new InvalidArgumentError(`"${text}" is not a number of seconds (for example 10 or 0.5)`)
+  if (seconds > mostSeconds) throw new InvalidArgumentError(`${text} is too long: at most ${mostSeconds} seconds`)
+  return Math.ceil(seconds * 1000)
 }
 
 export function parseChoice<T extends string>(choices: readonly T[]) {

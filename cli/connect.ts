@@ -17,8 +17,15 @@ export interface Peer {
    * @throws CallError, whose message says which address was tried and what to do.
    */
   ask<T>(question: (client: RpcClient, options: CallOptions) => Promise<T>, options?: CallOptions): Promise<T>
-  /** The same for a stream; it ends quietly when the user interrupts. */
-  follow<T>(question: (client: RpcClient, options: CallOptions) => AsyncIterable<T>): AsyncIterable<T>
+  /**
+   * The same for a stream; it ends quietly when the user interrupts. Of several
+   * peers the next one goes on, from then on, where one ends or breaks off:
+   * `moved` is told before, and why.
+   */
+  follow<T>(
+    question: (client: RpcClient, options: CallOptions) => AsyncIterable<T>,
+    moved?: (why: string) => void,
+  ): AsyncIterable<T>
   close(): void
 }
 

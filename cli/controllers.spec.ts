@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { OverlayError } from '../lib/errors.ts'
+import { Event } from '../proto/index.ts'
 import { type Answers, type FakeCluster, startFakeCluster } from './testing/cluster.ts'
 import { invoke } from './testing/invoke.ts'
 
@@ -66,6 +68,70 @@ it('takes the first that is there for a stream, too', async () => {
     expect(stdout).toBe('network/web\nnode/host2\n')
     expect(stderr).toContain(`the controller at ${controller} ended the stream`)
   }
+})
+
+/** Its own name is what it tells; then its stream goes on until it is ended, or broken by `close`. */
+async function teller(name: string) {
+  const over = new AbortController()
+  let told = () => {}
+  const watched = new Promise<void>((resolve) => {
+    told = resolve
+  })
+  const cluster = await fakeCluster({
+    events: {
+      async *watch() {
+        yield Event.create({ time: '2026-03-02T10:00:00.000Z', action: 'LIVE', node: { name } })
+        told()
+        await once(over.signal, 'abort')
+      },
+    },
+  })
+  return { ...cluster, watched, end: () => over.abort() }
+}
+
+it('goes on with a stream at the next one, whether it ends or breaks, until none is left', async () => {
+  const [first, second, third] = [await teller('first'), await teller('second'), await teller('third')]
+  const running = ask('events -o name', first.controller, second.controller, refusing, third.controller)
+  await first.watched
+  first.end()
+  await second.watched
+  await second.close()
+  await third.watched
+  await first.close()
+  third.end()
+  const { code, stdout, stderr } = await running
+  expect(stdout).toBe('node/first\nnode/second\nnode/third\n')
+  expect(code).toBe(1)
+  expect(stderr.trimEnd().split('\n')).toEqual([
+    expect.stringMatching(`^warning: the controller at ${first.controller} ended the stream: asking the next one; `),
+    expect.stringMatching(`^warning: the connection to the controller at ${second.controller} broke `),
+    expect.stringMatching(`^warning: the controller at ${third.controller} ended the stream: `),
+    expect.stringMatching(`^overlayctl: the controller at ${third.controller} ended the stream: start `),
+  ])
+})
+
+it('says of a stream that broke which others could not be reached', async () => {
+  const only = await teller('only')
+  const running = ask('events', refusing, only.controller)
+  await only.watched
+  await only.close()
+  const { code, stderr } = await running
+  expect(code).toBe(1)
+  expect(stderr).toContain(`overlayctl: the connection to the controller at ${only.controller} broke`)
+  expect(stderr).toContain(`; no other can be reached: ${refusing} (connection refused)`)
+})
+
+it('goes on with a list that is watched, which is read anew at once', async () => {
+  const [first, second] = [await teller('first'), await teller('second')]
+  const interrupt = new AbortController()
+  const argv = ['ls', '--watch', '-o', 'name', '--controller', [first.controller, second.controller].join()]
+  const running = invoke(undefined, argv, { interrupted: interrupt.signal })
+  await first.watched
+  await first.close()
+  await second.watched
+  await vi.waitFor(() => expect(second.calls.map(({ method }) => method)).toContain('networks.list'))
+  interrupt.abort('SIGINT')
+  expect(await running).toMatchObject({ code: 130, stderr: '' })
 })
 
 it('never repeats what was sent', async () => {

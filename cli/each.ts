@@ -3,8 +3,9 @@ import { CallError } from './connect.ts'
 import type { Context } from './context.ts'
 
 /**
- * Does the work for each name, one after another, goes on past refusals and
- * tells of them. Stops when the user interrupts or nobody answers.
+ * Does the work for each name, once for one that is given more often, one after
+ * another, goes on past refusals and tells of them. Stops when the user
+ * interrupts or nobody answers.
  * @returns the results of those that succeeded.
  */
 export async function forEachName<N, T>(
@@ -13,7 +14,7 @@ export async function forEachName<N, T>(
   work: (name: N) => Promise<T>,
 ): Promise<T[]> {
   const results: T[] = []
-  for (const name of names) {
+  for (const name of new Set(names)) {
     try {
       results.push(await work(name))
     } catch (error) {

@@ -77,6 +77,19 @@ describe('wrong usage', () => {
       '--controller: "y" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780); -o: "x" is none of table, wide, json, yaml, name; --timeout: "0" is not a number of seconds (for example 10 or 0.5)',
     ],
     ['ls --timeout 0', '--timeout: "0" is not a number of seconds (for example 10 or 0.5)'],
+    ['ls --timeout 99999999999', '--timeout: 99999999999 is too long: at most 2000000 seconds'],
+    [
+      'plan --node a --node b',
+      '--node: is given more than once, as "a" and "b": give it once (see "overlayctl plan --help")',
+    ],
+    [
+      '-o json ls --output=json',
+      '--output: is given more than once, as "json" and "json": give it once (see "overlayctl ls --help")',
+    ],
+    [
+      'ipam history --ip 10.0.9.7 --ip 10.0.9.8',
+      '--ip: is given more than once, as "10.0.9.7" and "10.0.9.8": give it once (see "overlayctl ipam history --help")',
+    ],
     ['ls --controller here', '--controller: "here" is not HOST:PORT (for example 127.0.0.1:4780 or [::1]:4780)'],
     [
       'ls --controller ::1:4780',
@@ -133,5 +146,27 @@ describe('global options', () => {
     const { code, stderr } = await invoke(undefined, ['ls', ...flags])
     expect(code).toBe(1)
     expect(stderr).toContain(`overlayctl: ${message}`)
+  })
+})
+
+describe('names that are given again', () => {
+  it.each([
+    ['rm web db web', 'networks.remove', ['web', 'db']],
+    ['inspect web web', 'networks.get', ['web']],
+    ['endpoint inspect a b a', 'endpoints.get', ['a', 'b']],
+    ['node inspect h2 h1 h2', 'nodes.get', ['h2', 'h1']],
+    ['node drain --keep-endpoints h1 h1', 'nodes.drain', ['h1']],
+    ['node undrain h1 h1', 'nodes.undrain', ['h1']],
+    ['node rm h1 h1', 'nodes.remove', ['h1']],
+    ['node resync h1 h1', 'nodes.resync', ['h1']],
+    ['verify --node h1 --node h1', 'nodes.verify', ['h1']],
+    ['ipam release web 10.0.9.7 10.0.9.7', 'ipam.release', ['10.0.9.7']],
+  ])('%s works on each once, in their order', async (line, method, names) => {
+    cluster = await startFakeCluster()
+    expect(await invoke(cluster, line.split(' '))).toMatchObject({ code: 0 })
+    const asked = cluster.calls.filter((call) => call.method === method)
+    expect(asked.map(({ request }) => Object.values(request as object))).toEqual(
+      names.map((name) => expect.arrayContaining([name])),
+    )
   })
 })

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { UsageError } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
+import { refuseRepeated } from './arguments.ts'
 import { applyCommand } from './commands/apply.ts'
 import { attachCommand, detachCommand } from './commands/attach.ts'
 import { createCommand } from './commands/create.ts'
@@ -98,6 +99,7 @@ environment variable in brackets. Exit codes: 0 done, 1 refused or failed,
         outputError: () => undefined,
       })
       .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    command.options.forEach(refuseRepeated)
     command.commands.forEach(settle)
   }
   settle(program)

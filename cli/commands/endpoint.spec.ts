@@ -55,7 +55,8 @@ Labels:        -
 Created:       2026-03-01T10:00:00Z (1d ago)
 `)
   expect(JSON.parse((await run('endpoint inspect 3f2a -o json')).stdout)).toEqual(Endpoint.toJson(endpoint))
-  expect(JSON.parse((await run('endpoint inspect 3f2a 3f2a -o json')).stdout)).toHaveLength(2)
+  expect(JSON.parse((await run('endpoint inspect 3f2a 4f2a -o json')).stdout)).toHaveLength(2)
+  expect(JSON.parse((await run('endpoint inspect 3f2a 3f2a -o json')).stdout)).toHaveLength(1)
   expect(cluster.calls[0]).toEqual({ method: 'endpoints.get', request: { id: '3f2a' } })
 })
 

@@ -10,7 +10,7 @@ export function eventsCommand(run: Runner): Command {
   return new Command('events')
     .summary('follow what happens in the cluster')
     .description(
-      'Shows changes of networks, endpoints and nodes as they happen, from now on, until Ctrl-C; warnings, with those that there are at the start; and what agents found on their hosts and repaired. As JSON: one object per line.',
+      'Shows changes of networks, endpoints and nodes as they happen, from now on, until Ctrl-C; warnings, with those that there are at the start; and what agents found on their hosts and repaired. Of several controllers (--controller A,B) the next one goes on when one ends; what happened between the two is not shown, and a line on standard error says so. As JSON: one object per line.',
     )
     .addHelpText(
       'after',
@@ -23,7 +23,13 @@ Examples:
 }
 
 async function events(context: Context): Promise<number> {
-  const stream = context.controller.follow((client, call) => client.service(EventsService).watch({}, call))
+  const stream = context.controller.follow(
+    (client, call) => client.service(EventsService).watch({}, call),
+    (why) =>
+      context.note(
+        `warning: ${why}: asking the next one; what happens until it tells is not shown, "overlayctl ls" shows what there is`,
+      ),
+  )
   const text = await eventText(context.globals.output)
   for await (const event of stream) context.stdout.write(text(event))
   throw new OverlayError(

@@ -61,9 +61,16 @@ it('node drain and undrain say what became of the node', async () => {
   expect((await run('node drain host1 -o name')).stdout).toBe('host1\n')
   expect(cluster.calls.slice(0, 4)).toEqual([
     { method: 'nodes.drain', request: { name: 'host1', reason: 'disk', keepEndpoints: false } },
-    { method: 'nodes.drain', request: { name: 'host1', reason: '', keepEndpoints: true } },
-    { method: 'nodes.drain', request: { name: 'host2', reason: '', keepEndpoints: true } },
+    { method: 'nodes.drain', request: { name: 'host1', keepEndpoints: true } },
+    { method: 'nodes.drain', request: { name: 'host2', keepEndpoints: true } },
     { method: 'nodes.undrain', request: { name: 'host1' } },
+  ])
+})
+
+it('node drain takes back a reason when it is told an empty one', async () => {
+  await invoke(cluster, ['node', 'drain', 'host1', '--keep-endpoints', '--reason', ''])
+  expect(cluster.calls).toEqual([
+    { method: 'nodes.drain', request: { name: 'host1', reason: '', keepEndpoints: true } },
   ])
 })
 

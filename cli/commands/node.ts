@@ -83,7 +83,7 @@ function drainCommand(run: Runner): Command {
       'Takes nodes out of use: from now on they refuse new endpoints, and those that they have are detached by their agents. May be repeated, for example when an agent was not there. Goes on past names that fail; the exit code is 1 then.',
     )
     .argument('<name...>', 'names of nodes, or the beginnings of their uids', repeatable(parseText))
-    .option('--reason <text>', 'why, for those whom the node refuses')
+    .option('--reason <text>', 'why, for those whom the node refuses; an empty one takes back what was given before')
     .option('--keep-endpoints', 'detach nothing, only refuse new endpoints; also for a node whose agent is gone')
     .addHelpText(
       'after',
@@ -148,9 +148,9 @@ interface DrainOptions {
   readonly keepEndpoints?: boolean
 }
 
-async function drain(context: Context, names: readonly string[], { reason = '', keepEndpoints = false }: DrainOptions) {
+async function drain(context: Context, names: readonly string[], { reason, keepEndpoints = false }: DrainOptions) {
   const faults = new Faults()
-  checkReason(faults, reason)
+  checkReason(faults, reason ?? '')
   refuseFaults(faults, { reason: '--reason' })
   const drained = await forEachName(context, names, async (name) => {
     const over = new AbortController()

@@ -8,7 +8,7 @@ import { printData } from '../output.ts'
 import { tableText } from '../table.ts'
 import { countText } from '../views/text.ts'
 import { deviationNames, planColumns } from '../views/verification.ts'
-import { askNode } from './verify.ts'
+import { askNode, warn } from './verify.ts'
 
 export function planCommand(run: Runner): Command {
   return new Command('plan')
@@ -35,7 +35,7 @@ async function plan(context: Context, { node }: { readonly node?: string }): Pro
           timeout: globals.longTimeout,
         })
       : await askNode(context, node)
-  if (found.held) context.note(`warning: node ${found.node}: ${found.held}`)
+  warn(context, found)
   if (globals.output === 'json' || globals.output === 'yaml') await printData(context, Verification.toJson(found))
   else if (globals.output === 'name')
     stdout.write(

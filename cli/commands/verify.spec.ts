@@ -103,6 +103,19 @@ describe('verify', () => {
     })
   })
 
+  it('tells of an endpoint that waits for its sandbox, which is no difference', async () => {
+    const gone = 'endpoint web 3f2a: its sandbox /run/netns/c1 is gone; its addresses are released in 58 s'
+    const verify = async () => ({ ...clean, awaited: [gone] })
+    await start({ nodes: { verify }, agent: { verify } })
+    expect(await run('verify --node host1')).toEqual({
+      code: 0,
+      stdout: '1 node, 12 objects: all else is as it should be\n',
+      stderr: `warning: node host1: ${gone}\n`,
+    })
+    expect((await run('plan')).stderr).toBe(`warning: node host1: ${gone}\n`)
+    expect(JSON.parse((await run('verify --local -o json')).stdout)).toMatchObject([{ awaited: [gone] }])
+  })
+
   it('asks the local agent alone', async () => {
     await start()
     expect(await run('verify --local')).toMatchObject({

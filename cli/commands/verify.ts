@@ -9,6 +9,7 @@ import { CallError } from '../connect.ts'
 import type { Context, Runner } from '../context.ts'
 import { exitCode } from '../exit.ts'
 import { printData } from '../output.ts'
+import { printable } from '../table.ts'
 import { countText } from '../views/text.ts'
 import { cleanText, deviationNames, verificationText } from '../views/verification.ts'
 
@@ -24,7 +25,7 @@ export function verifyCommand(run: Runner): Command {
   return new Command('verify')
     .summary('compare the kernels of nodes with the store')
     .description(
-      'Has the agents of all nodes, or of those named, compare what their kernels have with what the store says, and shows what differs as a diff: "-" as it was found, "+" as it should be, an object a hunk. Nothing is changed: agents mend by themselves what they may; where one does not, its hunk says why. The exit code is 0 when all nodes were asked, all is as it should be, and no agent is in doubt about the store; 1 otherwise. A node that cannot be asked is named on standard error. As JSON: a list of Verifications.',
+      'Has the agents of all nodes, or of those named, compare what their kernels have with what the store says, and shows what differs as a diff: "-" as it was found, "+" as it should be, an object a hunk. Nothing is changed: agents mend by themselves what they may; where one does not, its hunk says why. An endpoint whose sandbox is gone, and that waits for it in its grace, is told on standard error. The exit code is 0 when all nodes were asked, all is as it should be, and no agent is in doubt about the store; 1 otherwise. A node that cannot be asked is named on standard error. As JSON: a list of Verifications.',
     )
     .option('--node <name>', 'this node: its name, or the beginning of its uid (repeatable)', repeatable(parseText))
     .option('--local', 'ask the local agent itself: also when no controller can be reached')
@@ -42,7 +43,7 @@ Examples:
 
 async function verify(context: Context, options: VerifyOptions): Promise<number> {
   const found = options.local ? [await askLocalAgent(context, options)] : await askNodes(context, options.node)
-  for (const { node, held } of found) if (held) context.note(`warning: node ${node}: ${held}`)
+  for (const one of found) warn(context, one)
   await print(context, found)
   const differing = found.filter(({ deviations }) => deviations.length > 0)
   const objects = differing.reduce((sum, { deviations, more }) => sum + deviations.length + more, 0)
@@ -77,6 +78,11 @@ async function askNodes(context: Context, named: readonly string[] | undefined):
 /** No controller answers: the next node would fare no better. */
 function isNobody(error: unknown): boolean {
   return error instanceof CallError && error.reached === 'never'
+}
+
+/** Of what is no difference that the agent mends: why it mends nothing, and what it waits for. */
+export function warn(context: Context, { node, held, awaited }: Verification): void {
+  for (const line of [...(held ? [held] : []), ...awaited]) context.note(printable(`warning: node ${node}: ${line}`))
 }
 
 /** What the node's agent finds, asked through the controller. */

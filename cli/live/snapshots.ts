@@ -29,8 +29,16 @@ export async function* snapshots<T>(
   { settle, soon, often }: Pace = usualPace,
 ): AsyncGenerator<T> {
   let stale = new AbortController()
+  let wait = soon
   const follow = async (): Promise<never> => {
-    const stream = context.controller.follow((client, call) => client.service(EventsService).watch({}, call))
+    const stream = context.controller.follow(
+      (client, call) => client.service(EventsService).watch({}, call),
+      // As at the start: another controller tells from now on.
+      () => {
+        wait = soon
+        stale.abort()
+      },
+    )
     for await (const event of stream) if (concerns(event)) stale.abort()
     throw new OverlayError(
       'unavailable',
@@ -41,10 +49,12 @@ export async function* snapshots<T>(
   // Not unhandled while the reader is at work: it is told after that.
   ended.catch(() => undefined)
   try {
-    for (let wait = soon; ; wait = often) {
+    for (;;) {
       stale = new AbortController()
+      const most = wait
+      wait = often
       yield await Promise.race([list(), ended])
-      await Promise.race([pause(wait, stale.signal), ended])
+      await Promise.race([pause(most, stale.signal), ended])
       await Promise.race([pause(settle), ended])
     }
   } finally {

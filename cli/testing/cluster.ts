@@ -255,7 +255,15 @@ const nodes: NodesHandlers = {
   remove: async ({ name }) => ({ node: { ...host2, name }, releasedEndpoints: 2 }),
   drain: async ({ name }) => ({ node: { ...host1, name }, detachedEndpoints: 2 }),
   undrain: async ({ name }) => ({ ...host1, name }),
-  verify: async ({ name }) => ({ node: name, revision: 42, held: '', deviations: [], objects: 12, more: 0 }),
+  verify: async ({ name }) => ({
+    node: name,
+    revision: 42,
+    held: '',
+    deviations: [],
+    objects: 12,
+    more: 0,
+    awaited: [],
+  }),
   resync: async ({ name }) => ({ node: name, restored: [endpoint], discarded: [], left: [] }),
 }
 
@@ -264,7 +272,7 @@ const localAgent: AgentHandlers = {
   detach: async () => ({ endpoint, warning: '' }),
   list: async () => ({ endpoints: [endpoint] }),
   getStatus: async () => agentStatus,
-  verify: async () => ({ node: 'host1', revision: 42, held: '', deviations: [], objects: 12, more: 0 }),
+  verify: async () => ({ node: 'host1', revision: 42, held: '', deviations: [], objects: 12, more: 0, awaited: [] }),
   resync: async () => ({ node: 'host1', restored: [endpoint], discarded: [], left: [] }),
 }
 

@@ -32,10 +32,11 @@ function hunkLines(deviation: Deviation): readonly string[] {
   ]
 }
 
-/** `3 nodes, 214 objects: all as it should be`. */
+/** `3 nodes, 214 objects: all as it should be`, or all else, beside what is awaited. */
 export function cleanText(verifications: readonly Verification[]): string {
   const objects = verifications.reduce((sum, one) => sum + one.objects, 0)
-  return `${countText(verifications.length, 'node')}, ${countText(objects, 'object')}: all as it should be\n`
+  const all = verifications.some(({ awaited }) => awaited.length > 0) ? 'all else is' : 'all'
+  return `${countText(verifications.length, 'node')}, ${countText(objects, 'object')}: ${all} as it should be\n`
 }
 
 /** What an agent would do, in its order. */
