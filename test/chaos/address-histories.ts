@@ -9,7 +9,7 @@ import { findOrder, type Model, type Step } from './linearizable.ts'
 import { isOf, type Operation, operationText } from './operations.ts'
 import { lastEffect, mayRemove } from './removals.ts'
 
-export type LockAction =
+type LockAction =
   | { readonly take: string }
   /** Nothing, where another has it, or nobody. */
   | { readonly giveBack: string }
@@ -17,7 +17,7 @@ export type LockAction =
   | { readonly owner: string }
 
 /** The owner's id; empty while it is free. */
-export const lock = (initial: string): Model<string, LockAction> => ({
+const lock = (initial: string): Model<string, LockAction> => ({
   initial,
   apply(owner, action) {
     // The same again is answered with what is there.
@@ -101,6 +101,7 @@ function stepsOf(round: Round, endpoint: Endpoint): readonly Step<LockAction>[] 
     .flatMap(answeredAttach)
     .filter((each) => each.endpoint.id === id)
     .map(({ start, end }): Step<LockAction> => ({ action: { take: id }, start, end }))
+  const told = Math.max(-Infinity, ...takes.map(({ start }) => start))
   const isUnanswered = takes.length === 0 && !before.endpoints.has(id) && after.endpoints.has(id)
   const calls = isUnanswered ? unansweredAttaches(operations, endpoint).map(({ start }) => start) : []
   const late = calls.length > 0 ? [{ action: { take: id }, start: Math.min(...calls), end: settled }] : []
@@ -108,7 +109,7 @@ function stepsOf(round: Round, endpoint: Endpoint): readonly Step<LockAction>[] 
 
   function release(operation: Operation): Step<LockAction> {
     const { start, outcome, action } = operation
-    const end = lastEffect(operation, settled)
+    const end = lastEffect(operation, settled, told)
     const isSure = action.do === 'detach' && outcome.is === 'done'
     return { action: { giveBack: id }, start, end, ...(isSure ? {} : { isOptional: true }) }
   }

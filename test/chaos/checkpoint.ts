@@ -4,9 +4,9 @@ import { pause } from '../../lib/retry.ts'
 import { AgentService, ClustersService } from '../../proto/index.ts'
 import type { Lab } from '../lab/lab.ts'
 import { judgeAddresses } from './address-histories.ts'
+import { dueAt, type Heal, waitedFor } from './convergence.ts'
 import { hostProblems } from './hosts-check.ts'
-import { judge, type Violation } from './judge.ts'
-import type { Operation } from './operations.ts'
+import { judge, type Round, type Violation } from './judge.ts'
 import type { Peers } from './peers.ts'
 import { controllerNames } from './setting.ts'
 import { type ClusterState, clusterState } from './state.ts'
@@ -31,31 +31,38 @@ export interface Checkpoint {
   readonly violations: readonly Violation[]
 }
 
-/** So long it is waited to see whether it will be clean at all. */
-const patience = 40_000
+/** So long it is waited at least, and so much longer than the bound, to see whether it will be clean at all. */
+const leastPatience = 40_000
+const patienceBeyondBound = 10_000
 
-/** `healed`: when the faults were over. The clients are idle, or soon will be. */
-export async function checkpoint(
-  parts: CheckpointParts,
-  { before, operations, healed }: { before: ClusterState; operations: readonly Operation[]; healed: number },
-): Promise<Checkpoint> {
+/** What is known of a round before it is looked at. */
+export type Played = Omit<Round, 'after' | 'settled'>
+
+/** The clients are idle. */
+export async function checkpoint(parts: CheckpointParts, played: Played, heal: Heal): Promise<Checkpoint> {
   const { now, store } = parts
+  const { healed } = heal
   const bound = parts.boundSeconds * 1000
+  const due = dueAt(heal, bound)
+  const patience = Math.max(leastPatience, bound + patienceBeyondBound)
+  const waited = waitedFor(heal, played.operations)
   let overdue: readonly string[] = []
   let last: readonly string[] = []
   for (;;) {
     const began = now()
-    const look = await lookAround(parts, { before, operations })
+    const look = await lookAround(parts, played)
     const problems = [...look.problems, ...(look.problems.length === 0 ? await commandProblems(parts.lab) : [])]
     const clean = now() - healed
-    if (began - healed < bound) overdue = problems
-    const round = { before, operations, after: look.state, settled: began }
+    if (began < due) overdue = problems
+    const round = { ...played, after: look.state, settled: began }
     if (problems.length === 0) {
-      const late = clean > bound ? [plain(`clean only ${(clean / 1000).toFixed(1)} s after the faults`, overdue)] : []
-      return { state: look.state, clean, last: last.join('; '), violations: [...late, ...judgeAddresses(round)] }
+      const isLate = healed + clean > due
+      const late = `clean only ${(clean / 1000).toFixed(1)} s after the faults`
+      const violations = [...(isLate ? [plain(late, [...overdue, ...waited])] : []), ...judgeAddresses(round)]
+      return { state: look.state, clean, last: last.join('; '), violations }
     }
     if (clean > patience) {
-      const lasting = plain(`not clean ${(clean / 1000).toFixed(1)} s after the faults`, problems)
+      const lasting = plain(`not clean ${(clean / 1000).toFixed(1)} s after the faults`, [...problems, ...waited])
       const told = judge(round).map((violation) => withHistory(violation, store))
       return {
         state: look.state,
@@ -84,10 +91,7 @@ interface Look {
   readonly problems: readonly string[]
 }
 
-async function lookAround(
-  parts: CheckpointParts,
-  { before, operations }: { before: ClusterState; operations: readonly Operation[] },
-): Promise<Look> {
+async function lookAround(parts: CheckpointParts, played: Played): Promise<Look> {
   const { lab, peers, store, now } = parts
   const daemons = (
     await Promise.all([
@@ -95,13 +99,13 @@ async function lookAround(
       ...controllerNames.map((name) => controllerProblems(peers, lab, name)),
     ])
   ).flat()
-  const nothing = { state: before, problems: daemons }
+  const nothing = { state: played.before, problems: daemons }
   if (daemons.length > 0) return nothing
   const failure = await store.caughtUp(5_000).then(() => undefined, String)
   if (failure !== undefined) return { ...nothing, problems: [failure] }
   const keys = new Map(store.mirror.keys)
   const state = clusterState(keys)
-  const round = { before, operations, after: state, settled: now() }
+  const round = { ...played, after: state, settled: now() }
   const problems = [
     ...judge(round).map(({ what }) => what),
     ...storeProblems(keys, state),

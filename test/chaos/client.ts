@@ -36,7 +36,7 @@ export function createClient({ setting, random, peers, recorder }: ClientParts):
     const lost = [...attached].filter(([, { slot }]) => slot === action.slot)
     for (const [id, before] of lost) {
       attached.delete(id)
-      if (isRestart) await attach({ ...before, addresses: [] })
+      if (isRestart && !signal.aborted) await attach({ ...before, addresses: [] })
     }
   }
   return {

@@ -3,7 +3,7 @@ import type { Host } from '../lab/host.ts'
 import type { Drift } from './faults.ts'
 
 export interface DriftParts {
-  readonly host: Host
+  readonly host: Pick<Host, 'name' | 'exec' | 'try'>
   /** The VNI of the network that is left alone. */
   readonly spared: number
   readonly sparedNetwork: string
@@ -45,11 +45,12 @@ const commands: Record<Drift, (targets: Targets) => Promise<string | undefined>>
   },
   async inside({ veth, entry }) {
     const words = veth ? await entry(`ip -o link show ${veth}`, / link-netns /) : undefined
-    const sandbox = words?.[words.indexOf('link-netns') + 1]
+    // With -o, a backslash stands where a line ends.
+    const sandbox = words?.[words.indexOf('link-netns') + 1]?.replace(/\\$/, '')
     // The addresses at the other end, and of all other interfaces there.
     return (
       sandbox &&
-      `for dev in $(ip -n ${sandbox} -br link show type veth | sed 's/@.*//'); do ip -n ${sandbox} address flush dev $dev scope global; done`
+      `links=$(ip -n ${sandbox} -br link show type veth) && for dev in $(echo "$links" | sed 's/[@ ].*//'); do ip -n ${sandbox} address flush dev $dev scope global || exit; done`
     )
   },
   table: async () => 'nft delete table inet overlay',
@@ -58,12 +59,25 @@ const commands: Record<Drift, (targets: Targets) => Promise<string | undefined>>
 /**
  * Does it to one that is there, if there is one.
  * @returns what was done; undefined when there was nothing to do it to.
+ * @throws Error when a command fails.
  */
 export async function driftBy(kind: Drift, parts: DriftParts): Promise<string | undefined> {
   const command = await commands[kind](await targetsOf(parts))
-  if (!command) return undefined
-  // Gone by itself meanwhile is as good.
-  return (await parts.host.try(command)).exitCode === 0 ? command : undefined
+  return command && (await run(parts.host, command)) !== undefined ? command : undefined
+}
+
+/** How `ip`, `bridge` and `nft` say that what they are to show or change is not there. */
+const isAbsent = /Cannot find device|does not exist|No such (file or directory|device)|Cannot assign requested address/
+
+/**
+ * What the command prints; undefined where that which it is about has gone by itself meanwhile.
+ * @throws Error when it fails otherwise.
+ */
+async function run(host: DriftParts['host'], command: string): Promise<string | undefined> {
+  const { exitCode, stdout, stderr } = await host.try(command)
+  if (exitCode === 0) return stdout
+  if (isAbsent.test(stderr)) return undefined
+  throw new Error(`on ${host.name}: \`${command}\` ended with ${exitCode}: ${stderr || stdout}`)
 }
 
 async function targetsOf({ host, spared, sparedNetwork, choice }: DriftParts): Promise<Targets> {
@@ -79,8 +93,8 @@ async function targetsOf({ host, spared, sparedNetwork, choice }: DriftParts): P
     veth: link('ove'),
     oneOf,
     async entry(command, wanted) {
-      const { stdout } = await host.try(command)
-      const line = oneOf(stdout.split('\n').filter((each) => wanted.test(each)))
+      const lines = (await run(host, command))?.split('\n') ?? []
+      const line = oneOf(lines.filter((each) => wanted.test(each)))
       return line?.trim().split(/\s+/)
     },
   }

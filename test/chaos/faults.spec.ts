@@ -19,13 +19,20 @@ describe('nextFault', () => {
     for (const { fault } of all)
       if (fault.kind === 'cut' && fault.of === 'host-host') expect(fault.some).toEqual(['h3'])
     const names = new Set(all.map(({ fault }) => faultName(fault)))
-    for (const name of ['kill agent', 'kill every etcd', 'freeze controller', 'cut etcd-etcd one way', 'drift inside'])
+    for (const name of [
+      'kill agent',
+      'kill every etcd',
+      'freeze controller',
+      'cut etcd-etcd one way',
+      'drift inside',
+      'compact etcd',
+    ])
       expect(names).toContain(name)
   })
 })
 
 describe('decide', () => {
-  it('gives the same for the same seed, and drains by one client only', () => {
+  it('gives the same for the same seed, and drains and forgets by one client only', () => {
     const [first, second] = clientSettings('000000')
     if (!first || !second) throw new Error('there are more')
     const decisions = (client: typeof first) => {
@@ -34,7 +41,9 @@ describe('decide', () => {
     }
     expect(decisions(first)).toEqual(decisions(first))
     const kinds = (client: typeof first) => new Set(decisions(client).map(({ action }) => action.do))
-    expect(kinds(first)).toContain('drain')
-    expect(kinds(second)).not.toContain('drain')
+    for (const kind of ['drain', 'forget'] as const) {
+      expect(kinds(first)).toContain(kind)
+      expect(kinds(second)).not.toContain(kind)
+    }
   })
 })

@@ -2,7 +2,7 @@
 import type { Random } from './random.ts'
 import { controllerNames, hostNames } from './setting.ts'
 
-export const etcdNames = ['etcd1', 'etcd2', 'etcd3'] as const
+const etcdNames = ['etcd1', 'etcd2', 'etcd3'] as const
 export type Direction = 'both' | 'there' | 'back'
 
 export type Fault =
@@ -19,11 +19,12 @@ export type Fault =
       readonly others: readonly string[]
       readonly direction: Direction
     }
-  | { readonly kind: 'leader' }
+  /** Another member leads; what is old is compacted, and each member defragmented. */
+  | { readonly kind: 'leader' | 'compact' }
   /** Somebody changes the kernel behind an agent's back. `choice` picks among what is there then. */
   | { readonly kind: 'drift'; readonly of: Drift; readonly host: string; readonly choice: number }
 
-export const drifts = [
+const drifts = [
   'bridge',
   'vxlan',
   'veth',
@@ -45,7 +46,7 @@ export interface ScheduledFault {
   readonly lasts: number
 }
 
-const weights = { kill: 30, freeze: 20, cut: 25, leader: 5, drift: 25 }
+const weights = { kill: 30, freeze: 20, cut: 25, leader: 5, compact: 5, drift: 25 }
 
 export function nextFault(random: Random): ScheduledFault {
   const kind = random.weighted(weights)
@@ -62,6 +63,7 @@ export function nextFault(random: Random): ScheduledFault {
       case 'cut':
         return cut(random)
       case 'leader':
+      case 'compact':
         return { kind }
       case 'drift':
         return { kind, of: random.pick(drifts), host: random.pick(hostNames), choice }
@@ -104,6 +106,8 @@ export function faultName(fault: Fault): string {
       return fault.direction === 'both' ? `cut ${fault.of}` : `cut ${fault.of} one way`
     case 'leader':
       return 'move etcd leader'
+    case 'compact':
+      return 'compact etcd'
     case 'drift':
       return `drift ${fault.of}`
   }
@@ -121,6 +125,8 @@ export function faultText(fault: Fault): string {
     }
     case 'leader':
       return 'another member becomes the leader of etcd'
+    case 'compact':
+      return 'etcd is compacted and defragmented'
     case 'drift':
       return `${fault.of} on ${fault.host}`
   }

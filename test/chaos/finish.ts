@@ -3,11 +3,12 @@ import { AgentService, NetworksService, NodesService } from '../../proto/index.t
 import { kernelText } from '../e2e/footprint.ts'
 import type { Lab } from '../lab/lab.ts'
 import { until } from '../lab/until.ts'
+import { differingKeys, differingLines } from './differences.ts'
 import type { Violation } from './judge.ts'
 import type { Peers } from './peers.ts'
 import { controllerNames } from './setting.ts'
 import { clusterState } from './state.ts'
-import { storeProblems } from './store-check.ts'
+import { remains } from './store-check.ts'
 import type { StoreWatch } from './watch-store.ts'
 
 export interface FinishParts {
@@ -16,6 +17,8 @@ export interface FinishParts {
   readonly store: StoreWatch
   /** By host: what was there before the first network. */
   readonly before: readonly string[]
+  /** So long each step may take. */
+  readonly boundSeconds: number
 }
 
 /** Devices, addresses, routes, entries and firewall rules of each host. */
@@ -25,7 +28,7 @@ export function footprints({ hosts }: Lab): Promise<readonly string[]> {
 
 /** @returns what could not be removed, and what was left. */
 export async function finish(parts: FinishParts): Promise<readonly Violation[]> {
-  const { lab, store, before } = parts
+  const { lab, store, before, boundSeconds } = parts
   const violations: Violation[] = []
   const wait = async (what: string, problems: () => Promise<readonly string[]>) => {
     let last: readonly string[] = []
@@ -33,19 +36,18 @@ export async function finish(parts: FinishParts): Promise<readonly Violation[]> 
       last = await problems().catch((error: unknown) => [String(error)])
       return last.length === 0
     }
-    await until(clean, { what, every: 100 }).catch(() =>
+    await until(clean, { what, every: 100, deadline: boundSeconds * 1_000 }).catch(() =>
       violations.push({ what: `waited for ${what}`, operations: last }),
     )
   }
   await wait('everything to be detached and removed', () => removeAll(parts))
   await wait('the store to hold nothing but nodes', async () => {
     await store.caughtUp(5_000)
-    return storeProblems(store.mirror.keys, clusterState(store.mirror.keys))
+    return remains(store.mirror.keys)
   })
   await wait('a read of the store to be what the watch told', async () => {
-    const { keys } = store.mirror
     await store.caughtUp(5_000)
-    return [...(await store.readAll())].filter(([path, value]) => keys.get(path) !== value).map(([path]) => path)
+    return differingKeys(store.mirror.keys, await store.readAll())
   })
   await wait('the hosts to be bare', async () => {
     const now = await footprints(lab)
@@ -65,12 +67,4 @@ async function removeAll({ lab, peers, store }: FinishParts): Promise<readonly s
     await peers.client(node).service(AgentService).detach({ endpointId: id })
   for (const name of networks.keys()) await controller.service(NetworksService).remove({ name })
   return []
-}
-
-function differingLines(host: string, before: string, after: string): readonly string[] {
-  const [was, is] = [before, after].map((text) => text.split('\n')) as [string[], string[]]
-  return [
-    ...was.filter((line) => !is.includes(line)).map((line) => `${host} lacks ${line}`),
-    ...is.filter((line) => !was.includes(line)).map((line) => `${host} has ${line}`),
-  ]
 }

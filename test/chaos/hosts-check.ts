@@ -2,6 +2,7 @@
 import type { Endpoint } from '../../proto/index.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Netns } from '../lab/netns.ts'
+import { without } from './differences.ts'
 import type { ClusterState } from './state.ts'
 
 interface LinkJson {
@@ -37,8 +38,6 @@ async function deviceProblems(host: Netns, { endpoints, networks }: ClusterState
     ...without(found, wanted).map((device) => `${host.name} has ${device}, which belongs to nothing in the store`),
   ]
 }
-
-const without = (some: readonly string[], others: readonly string[]) => some.filter((one) => !others.includes(one))
 
 /** Each sandbox has the addresses of its endpoints, on their interfaces, and no others. */
 async function sandboxProblems(anywhere: Netns, endpoints: readonly Endpoint[]): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Endpoint, Network } from '../../proto/index.ts'
 import { judgeAddresses } from './address-histories.ts'
-import { judge } from './judge.ts'
+import { drainTurns, judge } from './judge.ts'
 import type { Action, Operation, Outcome, Slot } from './operations.ts'
 import { type ClusterState, emptyState } from './state.ts'
 
@@ -21,8 +21,10 @@ function state(endpoints: readonly Endpoint[] = [], networks: readonly Network[]
   }
 }
 
+type Step = readonly [Action, Outcome, start?: number, end?: number]
+
 /** One after the other, a second long each, unless said otherwise. */
-function history(...steps: readonly (readonly [Action, Outcome, start?: number, end?: number])[]): Operation[] {
+function history(...steps: readonly Step[]): Operation[] {
   return steps.map(([action, outcome, start = 0, end = start + 1], n) => ({
     client: `c${n}`,
     start: start || n * 10,
@@ -52,19 +54,22 @@ const create: Action = { do: 'create', via: 'c', network: 'web', cidr: '10.0.0.0
 const grow: Action = { do: 'grow', via: 'c', network: 'web', cidr: '10.0.0.0/27' }
 const drain: Extract<Action, { do: 'drain' }> = { do: 'drain', via: 'c', node: 'h1', keep: false }
 const undrain: Action = { do: 'undrain', via: 'c', node: 'h1' }
+const forget: Action = { do: 'forget', via: 'c', node: 'h1' }
 const vanish: Action = { do: 'vanish', slot }
+const appear: Action = { do: 'appear', slot }
 
 const done = (what: Endpoint | Network): Outcome =>
   'vni' in what ? { is: 'done', network: what } : { is: 'done', endpoint: what }
 const ok: Outcome = { is: 'done' }
 const refused: Outcome = { is: 'refused', code: 'exhausted', message: 'full', isSent: true }
 const unknown: Outcome = { is: 'unknown', code: 'unavailable', message: 'broke' }
+const internal: Outcome = { is: 'unknown', code: 'internal', message: 'cannot read' }
 
 const a = endpoint('a')
 const b = endpoint('b')
 
 function told(operations: readonly Operation[], after: ClusterState, before = state()): readonly string[] {
-  return judge({ before, operations, after, settled: 1_000 }).map(({ what }) => what)
+  return judge({ before, operations, formerTurns: [], after, settled: 1_000 }).map(({ what }) => what)
 }
 
 describe('judge', () => {
@@ -88,6 +93,9 @@ describe('judge', () => {
       state([], [{ ...web, uid: 'u2' }]),
     ],
     ['a drain', history([attach(), done(a)], [drain, ok]), state()],
+    ['a node forgotten', history([attach(), done(a)], [forget, ok]), state()],
+    ['a node forgotten half way', history([attach(), done(a)], [forget, refused]), state()],
+    ['new after the drained node was forgotten', history([drain, ok], [forget, ok], [attach(), done(a)]), state([a])],
     ['new after the drain was ended', history([drain, ok], [undrain, unknown], [attach(), done(a)]), state([a])],
     [
       'on a drained node, what was there before its sandbox was started anew',
@@ -108,6 +116,24 @@ describe('judge', () => {
 
   it.each([
     ['an attach that is lost', history([attach(), done(a)]), state(), 'is gone'],
+    [
+      'one that was attached after its sandbox had vanished',
+      history([vanish, ok, 1, 2], [appear, ok, 3, 4], [attach(), done(a), 9, 10]),
+      state(),
+      'is gone',
+    ],
+    [
+      'one that was attached again after its sandbox had vanished',
+      history([attach(), done(a)], [vanish, ok], [appear, ok], [attach(), done(a)]),
+      state(),
+      'is gone',
+    ],
+    ['what a node was forgotten with', history([attach(), done(a)], [forget, ok]), state([a]), 'and is there'],
+    ['one that came after its node was not', history([forget, refused], [attach(), done(a)]), state(), 'is gone'],
+    ['one that came after its node was forgotten', history([forget, ok], [attach(), done(a)]), state(), 'is gone'],
+    ['an internal error', history([attach(), internal]), state(), 'the answer to attach was an internal error'],
+    ['a create that says nothing', history([create, ok]), state(), 'the answer to create does not say'],
+    ['an rm that says nothing', history([rm(true), ok]), state(), 'the answer to rm does not say'],
     ['one that nobody detached since', history([detach('a'), done(a)], [attach(), done(b)]), state(), 'is gone'],
     ['a detach that is not done', history([attach(), done(a)], [detach('a'), done(a)]), state([a]), 'and is there'],
     [
@@ -137,16 +163,32 @@ describe('judge', () => {
     expect(told(operations, after).join('\n')).toContain(what)
   })
 
+  it('remembers a drain of an earlier round', () => {
+    const operations = history([attach(), done(a), 20, 21])
+    const judged = (...turns: readonly Step[]) =>
+      judge({
+        before: state(),
+        operations,
+        formerTurns: drainTurns(history(...turns)),
+        after: state([a]),
+        settled: 1_000,
+      }).map(({ what }) => what)
+    expect(judged([drain, ok, 1, 2])).toEqual(['h1 was drained, and took a new endpoint'])
+    expect(judged([drain, ok, 1, 2], [undrain, ok, 3, 4])).toEqual([])
+    const notSent: Outcome = { is: 'refused', code: 'unavailable', message: 'No connection', isSent: false }
+    expect(judged([drain, ok, 1, 2], [undrain, notSent, 3, 4])).toHaveLength(1)
+  })
+
   it('names the operations concerned', () => {
     const operations = history([attach(), done(a)], [attach(other), refused])
-    const [violation] = judge({ before: emptyState, operations, after: emptyState, settled: 1_000 })
+    const [violation] = judge({ before: emptyState, operations, formerTurns: [], after: emptyState, settled: 1_000 })
     expect(violation?.operations).toEqual(['0.000-0.001 c0: attach web s1@h1 (agent) -> done a 10.0.0.2'])
   })
 })
 
 describe('judgeAddresses', () => {
   const judged = (operations: readonly Operation[], after: ClusterState, before = state()) =>
-    judgeAddresses({ before, operations, after, settled: 1_000 }).map(({ what }) => what)
+    judgeAddresses({ before, operations, formerTurns: [], after, settled: 1_000 }).map(({ what }) => what)
   const two = 'no order of what was told lets 10.0.0.2 of web have one owner at a time'
 
   it.each([
@@ -177,6 +219,16 @@ describe('judgeAddresses', () => {
     [
       'before the detach began',
       history([attach(), done(a)], [attach(other), done(b)], [detach('a'), done(a)]),
+      state([b]),
+    ],
+    [
+      'before the detach began, with a vanish long before',
+      history(
+        [vanish, ok, 1, 2],
+        [attach(), done(a), 9, 10],
+        [attach(other), done(b), 11, 12],
+        [detach('a'), done(a), 13, 14],
+      ),
       state([b]),
     ],
     ['while the former round still has it', history([attach(other), done(b)]), state([b]), state([a])],

@@ -1,7 +1,8 @@
 /** Whether what is there after a round is what its clients were told, and nothing else. */
 import { parseCidr } from '../../lib/ip.ts'
 import type { Endpoint, Network } from '../../proto/index.ts'
-import { isOf, type Operation, type OperationOf, operationText } from './operations.ts'
+import { type Done, isOf, type Operation, type OperationOf, operationText } from './operations.ts'
+import { isInternal } from './outcomes.ts'
 import { isIn, lastEffect, mayRemove, surelyRemoves } from './removals.ts'
 import type { ClusterState } from './state.ts'
 
@@ -9,9 +10,18 @@ import type { ClusterState } from './state.ts'
 export interface Round {
   readonly before: ClusterState
   readonly operations: readonly Operation[]
+  /** Drains of nodes, and their ends, in the rounds before it. */
+  readonly formerTurns: readonly DrainTurn[]
   readonly after: ClusterState
   /** When `after` was true. */
   readonly settled: number
+}
+
+/** What decides whether a node is drained: a node that is forgotten comes back without the mark. */
+export type DrainTurn = OperationOf<'drain' | 'undrain' | 'forget'>
+
+export function drainTurns(operations: readonly Operation[]): readonly DrainTurn[] {
+  return operations.filter((each) => isOf(each, 'drain', 'undrain', 'forget'))
 }
 
 export interface Violation {
@@ -58,7 +68,7 @@ function judgeEndpoints(round: Round): readonly Violation[] {
     operations: operations.filter((each) => concerns(each, endpoint)).map(operationText),
   })
   const lost = [...told.values()].flatMap(({ endpoint, start, end }) => {
-    const removals = operations.filter((each) => mayRemove(each, endpoint) && lastEffect(each, settled) > start)
+    const removals = operations.filter((each) => mayRemove(each, endpoint) && lastEffect(each, settled, start) > start)
     const now = after.endpoints.get(endpoint.id)
     if (!now) return removals.length > 0 ? [] : [violation('was told to be there, and is gone', endpoint)]
     // Whose sandbox came back in time may have been attached again, without an answer.
@@ -150,26 +160,57 @@ function isWithin({ subnets }: Network, text: string): boolean {
   return subnets.map(({ cidr }) => parseCidr(cidr)).some((now) => now.family === family && now.prefix <= prefix)
 }
 
-/** Each answer says what was asked for. */
+/** Each answer says what was asked for, and none that a peer has failed by itself. */
 function judgeAnswers({ operations }: Round): readonly Violation[] {
-  return operations.flatMap(answeredAttach).flatMap(({ operation, action, endpoint }) => {
-    const faults = [
-      action.network !== endpoint.network && `in ${endpoint.network}`,
-      action.slot.host !== endpoint.node && `on ${endpoint.node}`,
-      action.slot.path !== endpoint.sandbox?.path && `in ${endpoint.sandbox?.path}`,
-      action.name && action.name !== endpoint.name && `named "${endpoint.name}"`,
-      action.addresses.some((ip) => !endpoint.addresses.includes(ip)) && `with ${endpoint.addresses.join(', ')}`,
-    ].filter(Boolean)
-    if (faults.length === 0) return []
-    return [
-      { what: `an attach was answered with an endpoint ${faults.join(', ')}`, operations: [operationText(operation)] },
-    ]
-  })
+  const one = (operation: Operation, what: string): Violation => ({ what, operations: [operationText(operation)] })
+  const bare = operations.filter(({ action, outcome }) => outcome.is === 'done' && lacks(action.do, outcome))
+  return [
+    ...operations.flatMap(answeredAttach).flatMap(({ operation, action, endpoint }) => {
+      const faults = wrongIn(action, endpoint)
+      return faults.length === 0 ? [] : [one(operation, `an attach was answered with an endpoint ${faults.join(', ')}`)]
+    }),
+    ...operations
+      .filter(({ outcome }) => isInternal(outcome))
+      .map((each) => one(each, `the answer to ${each.action.do} was an internal error`)),
+    ...bare.map((each) => one(each, `the answer to ${each.action.do} does not say what was done`)),
+  ]
+}
+
+function wrongIn(action: OperationOf<'attach'>['action'], endpoint: Endpoint): readonly string[] {
+  const { network, slot, name, addresses } = action
+  return [
+    network === endpoint.network ? [] : `in ${endpoint.network}`,
+    slot.host === endpoint.node ? [] : `on ${endpoint.node}`,
+    slot.path === endpoint.sandbox?.path ? [] : `in ${endpoint.sandbox?.path}`,
+    name === '' || name === endpoint.name ? [] : `named "${endpoint.name}"`,
+    addresses.every((ip) => endpoint.addresses.includes(ip)) ? [] : `with ${endpoint.addresses.join(', ')}`,
+  ].flat()
+}
+
+/** Whether the answer is without what it is about. */
+function lacks(kind: Operation['action']['do'], { endpoint, network }: Done): boolean {
+  switch (kind) {
+    case 'attach':
+    case 'detach':
+      return endpoint === undefined
+    case 'create':
+    case 'grow':
+    case 'rm':
+      return network === undefined
+    case 'drain':
+    case 'undrain':
+    case 'forget':
+    case 'vanish':
+    case 'appear':
+      return false
+  }
 }
 
 /** From the answer to a drain until it is asked to end, nothing new comes to the node. */
-function judgeDrains({ before, operations }: Round): readonly Violation[] {
-  const turns = operations.filter((each) => isOf(each, 'drain', 'undrain'))
+function judgeDrains({ before, operations, formerTurns }: Round): readonly Violation[] {
+  const turns = [...formerTurns, ...drainTurns(operations)].filter(
+    ({ outcome }) => outcome.is !== 'refused' || outcome.isSent,
+  )
   return operations.flatMap(answeredAttach).flatMap((answered) => {
     const { operation, action, endpoint, isAlreadyAttached, start, end } = answered
     // Whose sandbox was started anew has its endpoint back: that is nothing new.

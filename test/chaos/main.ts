@@ -1,5 +1,6 @@
 /** npm run chaos [-- --seed S --minutes M]: faults at random, and whether anything is lost. */
 import { parseArgs } from 'node:util'
+import { exitOnSignals } from '../lab/interrupt.ts'
 import { reportText } from './report.ts'
 import { runChaos } from './run.ts'
 
@@ -8,7 +9,11 @@ const usage =
 
 const ending = new AbortController()
 // The lab is taken down in order; a second Ctrl-C ends this process, and the lab with it.
-process.once('SIGINT', () => ending.abort()).once('SIGTERM', () => ending.abort())
+const end = () => {
+  ending.abort()
+  exitOnSignals()
+}
+process.once('SIGINT', end).once('SIGTERM', end)
 
 const options = readOptions()
 if (options === undefined) {

@@ -1,24 +1,30 @@
 /** Brings the faults about, and ends them. */
 import { pause } from '../../lib/retry.ts'
-import { type Cuts, type Way } from '../lab/cuts.ts'
+import type { Cuts, Way } from '../lab/cuts.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Daemons } from './daemons.ts'
 import { driftBy } from './drift.ts'
+import { compact, moveLeader } from './etcd-faults.ts'
 import { type Direction, type Fault, faultName, faultText, nextFault } from './faults.ts'
 import type { Random } from './random.ts'
 import { steadyNetwork } from './setting.ts'
 
 export interface NemesisParts {
-  readonly lab: Lab
+  readonly lab: Pick<Lab, 'host' | 'members' | 'etcdMembers'>
   readonly daemons: Daemons
   readonly cuts: Cuts
   readonly random: Random
   readonly steadyVni: number
   readonly now: () => number
+  /** Up to here the store's changes are known to whoever checks them: nothing later is compacted. */
+  readonly known: () => number
 }
 
 export interface Nemesis {
-  /** Faults, one over the other, until the signal aborts; resolves when none is being begun or ended. */
+  /**
+   * Faults, one over the other, until the signal aborts; resolves when none is being begun or ended.
+   * @throws Error when one cannot be brought about or ended.
+   */
   rage(signal: AbortSignal): Promise<void>
   /** Ends all that there are: everything runs again, though it may not be ready yet. */
   heal(): Promise<void>
@@ -48,7 +54,10 @@ export function createNemesis(parts: NemesisParts): Nemesis {
     const key = keyOf(fault)
     if (active.has(key) || active.size >= most) return undefined
     active.set(key, async () => undefined)
-    const begun = await bringAbout(parts, fault)
+    const begun = await bringAbout(parts, fault).catch((error: unknown) => {
+      active.delete(key)
+      throw error
+    })
     if (!begun) {
       active.delete(key)
       return undefined
@@ -64,24 +73,35 @@ export function createNemesis(parts: NemesisParts): Nemesis {
     tell(`${faultText(fault)}${begun.detail ? `: ${begun.detail}` : ''}`)
     return key
   }
+  const strike = async (fault: Fault, lasts: number, over: AbortSignal): Promise<void> => {
+    const key = await begin(fault)
+    if (key === undefined) return
+    await pause(lasts, over)
+    if (!over.aborted) await end(key)
+  }
   return {
     counts,
     story,
     async rage(signal) {
+      const failures: unknown[] = []
+      const failed = new AbortController()
+      const over = AbortSignal.any([signal, failed.signal])
       const running = new Set<Promise<void>>()
-      while (!signal.aborted) {
+      while (!over.aborted) {
         const { fault, after, lasts } = nextFault(random)
-        await pause(after, signal)
-        if (signal.aborted) break
-        const run = begin(fault).then(async (key) => {
-          if (key === undefined) return
-          await pause(lasts, signal)
-          if (!signal.aborted) await end(key)
-        })
+        await pause(after, over)
+        if (over.aborted) break
+        const run = strike(fault, lasts, over)
+          .catch((error: unknown) => {
+            tell(`failed: ${faultText(fault)}: ${String(error)}`)
+            failures.push(new Error(`fault "${faultText(fault)}": ${String(error)}`, { cause: error }))
+            failed.abort()
+          })
+          .finally(() => running.delete(run))
         running.add(run)
-        void run.finally(() => running.delete(run)).catch(() => undefined)
       }
       await Promise.all(running)
+      if (failures.length > 0) throw failures[0]
     },
     async heal() {
       await Promise.all([...active.keys()].map(end))
@@ -106,7 +126,8 @@ function keyOf(fault: Fault): string {
     case 'cut':
       return `${fault.of} ${fault.some.join()}`
     case 'leader':
-      return 'leader'
+    case 'compact':
+      return fault.kind
     case 'drift':
       return 'drift'
   }
@@ -134,7 +155,9 @@ async function bringAbout(parts: NemesisParts, fault: Fault): Promise<Begun | un
     case 'cut':
       return { undo: await parts.cuts.cut(waysOf(parts.lab, fault)) }
     case 'leader':
-      return moveLeader(parts)
+      return moveLeader(parts.lab.etcdMembers)
+    case 'compact':
+      return compact(parts.lab.etcdMembers, parts.known())
     case 'drift': {
       const host = parts.lab.host(fault.host)
       const how = { host, spared: parts.steadyVni, sparedNetwork: steadyNetwork, choice: fault.choice }
@@ -144,7 +167,10 @@ async function bringAbout(parts: NemesisParts, fault: Fault): Promise<Begun | un
   }
 }
 
-function waysOf({ members }: Lab, { some, others, direction }: Extract<Fault, { kind: 'cut' }>): readonly Way[] {
+function waysOf(
+  { members }: Pick<Lab, 'members'>,
+  { some, others, direction }: Extract<Fault, { kind: 'cut' }>,
+): readonly Way[] {
   const address = (name: string) => members.get(namespaceOf(name))?.address ?? ''
   const pairs = some.flatMap((one) => others.map((other): Way => [address(one), address(other)]))
   const back = pairs.map(([one, other]): Way => [other, one])
@@ -156,19 +182,4 @@ function namespaceOf(name: string): string {
   const number = /^controller-(\d+)$/.exec(name)?.[1]
   if (number === undefined) return name
   return number === '1' ? 'ctl' : `ctl${number}`
-}
-
-async function moveLeader({ lab }: NemesisParts): Promise<Begun | undefined> {
-  const ids = await Promise.all(
-    lab.etcdMembers.map(async (member) => {
-      const line = await member.etcdctl('endpoint', 'status', '--command-timeout=1s').catch(() => '')
-      const [, id = '', , , isLeader] = line.split(', ')
-      return { member, id, isLeader: isLeader === 'true' }
-    }),
-  )
-  const leader = ids.find(({ isLeader }) => isLeader)
-  const heir = ids.find(({ isLeader, id }) => !isLeader && id !== '')
-  if (!leader || !heir) return undefined
-  const moved = await leader.member.etcdctl('move-leader', heir.id, '--command-timeout=2s').catch(() => undefined)
-  return moved === undefined ? undefined : { detail: moved.trim() }
 }

@@ -37,21 +37,25 @@ export type Action =
   | { readonly do: 'rm'; readonly via: Via; readonly network: string; readonly force: boolean }
   | { readonly do: 'drain'; readonly via: Via; readonly node: string; readonly keep: boolean }
   | { readonly do: 'undrain'; readonly via: Via; readonly node: string }
+  /** `node rm --force`, whether the node is up or not. */
+  | { readonly do: 'forget'; readonly via: Via; readonly node: string }
   /** The namespace is deleted, whatever is in it. */
   | { readonly do: 'vanish'; readonly slot: Slot }
   | { readonly do: 'appear'; readonly slot: Slot }
 
+export interface Done {
+  readonly is: 'done'
+  /** What was attached or detached. */
+  readonly endpoint?: Endpoint | undefined
+  readonly isAlreadyAttached?: boolean
+  /** Of a detach: what is still to be done. */
+  readonly warning?: string
+  /** What was created, changed or removed. */
+  readonly network?: Network | undefined
+}
+
 export type Outcome =
-  | {
-      readonly is: 'done'
-      /** What was attached or detached. */
-      readonly endpoint?: Endpoint | undefined
-      readonly isAlreadyAttached?: boolean
-      /** Of a detach: what is still to be done. */
-      readonly warning?: string
-      /** What was created, changed or removed. */
-      readonly network?: Network | undefined
-    }
+  | Done
   /** It was not done, and will not be: it may have got half way where it consists of many. */
   | { readonly is: 'refused'; readonly code: ErrorCode; readonly message: string; readonly isSent: boolean }
   /** It was done or not, or will be, for a while. */
@@ -118,7 +122,8 @@ function actionText(action: Action): string {
     case 'drain':
       return `drain ${action.keep ? '--keep-endpoints ' : ''}${action.node} (${action.via})`
     case 'undrain':
-      return `undrain ${action.node} (${action.via})`
+    case 'forget':
+      return `${action.do} ${action.node} (${action.via})`
     case 'vanish':
     case 'appear':
       return `${action.do} ${at(action.slot)}`

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import type { Action, Slot } from './operations.ts'
-import { failedOutcome } from './outcomes.ts'
+import { failedOutcome, isInternal } from './outcomes.ts'
 
 const slot: Slot = { name: 's1', path: '/run/netns/s1', host: 'h1' }
 const attach = (via: string): Action => ({ do: 'attach', via, network: 'web', slot, name: '', addresses: [] })
@@ -31,4 +31,16 @@ it('says whether it can have been begun', () => {
   const outcome = (message: string) => failedOutcome(create, new OverlayError('unavailable', message))
   expect(outcome('No connection established')).toMatchObject({ is: 'refused', isSent: false })
   expect(failedOutcome(create, new OverlayError('conflict', 'overlaps'))).toMatchObject({ is: 'refused', isSent: true })
+})
+
+it.each([
+  [true, 'internal', 'cannot read the address'],
+  [false, 'internal', 'Received RST_STREAM with code 2 triggered by internal client error: Session closed'],
+  [false, 'unavailable', 'Connection dropped'],
+] as const)('a fault of the peer: %s, where it answers %s, "%s"', (is, code, message) => {
+  expect(isInternal(failedOutcome(create, new OverlayError(code, message)))).toBe(is)
+})
+
+it('takes an answer without what it should have for a fault', () => {
+  expect(isInternal(failedOutcome(attach('agent'), new Error('an answer without an endpoint')))).toBe(true)
 })

@@ -24,6 +24,11 @@ const answeredByAgent = /^node \S+: /
 const broken =
   /^(Connection dropped|Received RST_STREAM|Stream refused|read E|write E|Received HTTP status|Call cancelled|Deadline exceeded)/
 
+/** A fault of the peer's own, that it should have had an answer for; a connection that breaks may be called so too. */
+export function isInternal(outcome: Outcome): boolean {
+  return outcome.is === 'unknown' && outcome.code === 'internal' && !broken.test(outcome.message)
+}
+
 /** What a failed call comes to. */
 export function failedOutcome({ do: kind, ...action }: Action, thrown: unknown): Outcome {
   const { code, message } = OverlayError.from(thrown)

@@ -74,6 +74,7 @@ export function createPeers(lab: Lab, doors: ReadonlyMap<string, string>): Peers
             return await performOnNetwork(client(action.via), action)
           case 'drain':
           case 'undrain':
+          case 'forget':
             return await performOnNode(client(action.via), action)
         }
       } catch (error) {
@@ -122,10 +123,11 @@ async function performOnNetwork(client: RpcClient, action: On<'create' | 'grow' 
   return { is: 'done', network: network ?? undefined }
 }
 
-async function performOnNode(client: RpcClient, action: On<'drain' | 'undrain'>): Promise<Outcome> {
+async function performOnNode(client: RpcClient, action: On<'drain' | 'undrain' | 'forget'>): Promise<Outcome> {
   const nodes = client.service(NodesService)
   const { node: name } = action
   if (action.do === 'drain') await nodes.drain({ name, reason: 'chaos', keepEndpoints: action.keep })
-  else await nodes.undrain({ name })
+  else if (action.do === 'undrain') await nodes.undrain({ name })
+  else await nodes.remove({ name, force: true })
   return { is: 'done' }
 }

@@ -18,6 +18,8 @@ export function mayRemove({ action, outcome }: Operation, endpoint: Endpoint): b
       return outcome.is === 'done' ? outcome.network?.uid === endpoint.networkUid : action.network === endpoint.network
     case 'drain':
       return !action.keep && action.node === endpoint.node
+    case 'forget':
+      return action.node === endpoint.node
     case 'vanish':
       return isIn(endpoint, action.slot)
     case 'attach':
@@ -34,12 +36,18 @@ export function surelyRemoves(operation: Operation, endpoint: Endpoint): boolean
   return operation.outcome.is === 'done' && mayRemove(operation, endpoint)
 }
 
-/** When it can take no more effect; what has no answer may until everybody is well and idle again. */
-export function lastEffect({ action, outcome, end }: Operation, settled: number): number {
+/**
+ * When it can take no more effect on an endpoint; what has no answer may until
+ * everybody is well and idle again. `told`: when the last attach that was answered
+ * with the endpoint was called. Called after a sandbox vanished, it was about the
+ * new one; after a node was forgotten, it was of one that had been emptied.
+ */
+export function lastEffect({ action, outcome, end }: Operation, settled: number, told: number): number {
   if (outcome.is === 'unknown') return settled
-  // The grace, and what a detach has left for later.
-  if (action.do === 'vanish' || (outcome.is === 'done' && outcome.warning)) return settled
-  return end
+  // The grace; and what any controller goes on with once a node's record is gone.
+  if (action.do === 'vanish' || (action.do === 'forget' && outcome.is === 'refused')) return end < told ? end : settled
+  // What a detach has left for later.
+  return outcome.is === 'done' && outcome.warning ? settled : end
 }
 
 export function isIn({ node, sandbox }: Endpoint, slot: { readonly path: string; readonly host: string }): boolean {

@@ -53,7 +53,7 @@ function countsText(operations: readonly Operation[]): string {
   const kinds = [...new Set(operations.map(({ action }) => action.do))].toSorted()
   const texts = kinds.map((kind) => {
     const outcomes = operations.filter(({ action }) => action.do === kind).map(({ outcome }) => outcome)
-    const codes = outcomes.map((outcome) => (outcome.is === 'refused' ? `refused ${outcome.code}` : outcome.is))
+    const codes = outcomes.map((outcome) => (outcome.is === 'done' ? 'done' : `${outcome.is} ${outcome.code}`))
     return `${kind} ${listText(countsOf(codes))}`
   })
   return `${operations.length}: ${texts.join('; ')}`

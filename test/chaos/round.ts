@@ -7,7 +7,7 @@ import { checkpoint } from './checkpoint.ts'
 import type { ChaosClient } from './client.ts'
 import type { DaemonCheck } from './daemon-check.ts'
 import type { Daemons } from './daemons.ts'
-import type { Violation } from './judge.ts'
+import { drainTurns, type Violation } from './judge.ts'
 import type { Nemesis } from './nemesis.ts'
 import type { Recorder } from './operations.ts'
 import type { Peers } from './peers.ts'
@@ -25,7 +25,8 @@ export interface RoundParts {
   readonly clients: readonly ChaosClient[]
   readonly nemesis: Nemesis
   readonly recorder: Recorder
-  readonly random: Random
+  /** Which pairs are tried; a stream of its own, as it depends on what is there how much is drawn. */
+  readonly traffic: Random
   readonly now: () => number
   readonly boundSeconds: number
   /** Ends it early, without its checks. */
@@ -45,49 +46,69 @@ export interface RoundResult {
   readonly violations: readonly Violation[]
 }
 
-/** `milliseconds` of work and faults; undefined when it was ended early. */
+/**
+ * `milliseconds` of work and faults; undefined when it was ended early.
+ * @throws Error when a fault cannot be brought about or ended, or a check cannot be made.
+ */
 export async function runRound(
   parts: RoundParts,
   before: ClusterState,
   milliseconds: number,
 ): Promise<RoundResult | undefined> {
-  const { lab, daemons, daemonCheck, store, clients, nemesis, recorder, random, now, signal } = parts
+  const { lab, clients, nemesis, recorder, traffic, now, signal } = parts
   const first = recorder.operations.length
   const over = new AbortController()
   const ended = AbortSignal.any([signal, over.signal])
   // Every client and every fault listens: many are no leak.
   setMaxListeners(0, ended)
+  let healed = 0
   const working = clients.map((client) => client.work(ended))
-  const raging = nemesis.rage(ended)
-  await pause(milliseconds, signal)
-  over.abort()
-  await raging
-  await nemesis.heal()
-  const healed = now()
-  await Promise.all(working)
+  try {
+    const raging = nemesis.rage(ended)
+    await Promise.race([pause(milliseconds, signal), raging])
+    over.abort()
+    await raging
+    await nemesis.heal()
+  } finally {
+    over.abort()
+    healed = now()
+    await Promise.all(working)
+  }
   if (signal.aborted) return undefined
 
-  const operations = recorder.operations.slice(first)
-  const { state, clean, last, violations } = await checkpoint(parts, { before, operations, healed })
-  const histories = addressHistories({ before, operations, after: state, settled: now() })
+  const played = {
+    before,
+    operations: recorder.operations.slice(first),
+    formerTurns: drainTurns(recorder.operations.slice(0, first)),
+  }
+  const { state, clean, last, violations } = await checkpoint(parts, played, { healed, answered: now() })
+  const histories = addressHistories({ ...played, after: state, settled: now() })
+  const unreached = await trafficProblems(lab, state, traffic)
   return {
     state,
-    operations: operations.length,
+    operations: played.operations.length,
     clean,
     last,
     addresses: histories.length,
     violations: [
       ...violations,
-      ...plain(
-        'those who are attached do not reach those whom they should, and no others',
-        await trafficProblems(lab, state, random),
-      ),
-      ...plain('a daemon ended by itself', daemons.endedByThemselves()),
-      ...plain('daemons keep open what they should not', daemonCheck.leaks()),
-      ...plain('daemons complain', daemonCheck.complaints()),
-      ...plain('the store was changed as it must not be', store.mirror.violations),
+      ...plain('those who are attached do not reach those whom they should, and no others', unreached),
     ],
   }
+}
+
+/** What must not be after any round, and not at the end: of those who run, and of the store's history. */
+export async function standingProblems({
+  daemons,
+  daemonCheck,
+  store,
+}: Pick<RoundParts, 'daemons' | 'daemonCheck' | 'store'>): Promise<readonly Violation[]> {
+  return [
+    ...plain('a daemon ended by itself', daemons.endedByThemselves()),
+    ...plain('daemons keep open what they should not', await daemonCheck.leaks()),
+    ...plain('daemons complain', daemonCheck.complaints()),
+    ...plain('the store was changed as it must not be', store.mirror.violations),
+  ]
 }
 
 /** None, or one. */

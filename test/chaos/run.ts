@@ -2,6 +2,7 @@
 import { createCuts } from '../lab/cuts.ts'
 import { openDoors } from '../lab/door.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
+import { mostPingsPerSecond } from '../lab/ping.ts'
 import { createClient } from './client.ts'
 import { createDaemonCheck } from './daemon-check.ts'
 import { createDaemons } from './daemons.ts'
@@ -11,9 +12,9 @@ import type { Violation } from './judge.ts'
 import { createNemesis } from './nemesis.ts'
 import { createRecorder } from './operations.ts'
 import { createPeers } from './peers.ts'
-import { createRandom } from './random.ts'
+import { createRandom, type Random } from './random.ts'
 import { type Report, reportText } from './report.ts'
-import { type RoundParts, type RoundResult, runRound } from './round.ts'
+import { type RoundParts, type RoundResult, runRound, standingProblems } from './round.ts'
 import { clientSettings, controllerNames, firstNetworks } from './setting.ts'
 import { clusterState } from './state.ts'
 import { type SteadyPair, startSteadyPair } from './steady-pair.ts'
@@ -40,12 +41,20 @@ const shortestOfAll = 3_000
 /** Runs in a lab of its own, of which nothing is left. */
 export async function runChaos(options: ChaosOptions): Promise<Report> {
   await using lab = await createLab({ hosts: 3, controllers: 2, etcdMembers: 3, others: ['clients'] })
-  return await runIn(lab, options)
+  const { seed } = options
+  try {
+    return await runIn(lab, options)
+  } catch (error) {
+    const kept = keepEvidence({ lab, seed, operations: [], story: [], store: [], report: String(error) })
+    throw new Error(`the run broke: ${String(error)}; logs: ${kept}`, { cause: error })
+  }
 }
 
 /** What a run is made of, ready for its first round. */
 interface Run extends RoundParts, AsyncDisposable {
   readonly steady: SteadyPair
+  /** How long the rounds are. */
+  readonly lengths: Random
   /** By host: what was there before the first network. */
   readonly bare: readonly string[]
 }
@@ -53,31 +62,40 @@ interface Run extends RoundParts, AsyncDisposable {
 async function runIn(lab: Lab, options: ChaosOptions): Promise<Report> {
   const { seed, seconds, say, signal } = options
   await using run = await prepare(lab, options)
-  const { store, now, random, recorder, nemesis, daemonCheck, steady, bare, peers } = run
+  const { store, now, lengths, recorder, nemesis, daemonCheck, steady, bare, peers, boundSeconds } = run
   const start = now()
   const left = () => seconds * 1000 - (now() - start)
   say(`seed ${seed}: ready after ${secondsText(start)}; logs in ${lab.directory}`)
   const results: RoundResult[] = []
   const violations: Violation[] = []
   let state = clusterState(store.mirror.keys)
-  while (violations.length === 0 && !signal.aborted && left() > shortestOfAll) {
-    const length = shortestRound + random.below(longestRound - shortestRound)
+  /** Adds what a part of the run finds, and what is wrong beside it; that the part breaks is a violation, too. */
+  const step = async (what: string, check: () => Promise<readonly Violation[]>) => {
+    const told = await check().catch((error: unknown) => [{ what: `${what} broke: ${String(error)}`, operations: [] }])
+    if (!signal.aborted) violations.push(...told, ...(await standingProblems(run)))
+  }
+  const round = async () => {
+    const length = shortestRound + lengths.below(longestRound - shortestRound)
     const result = await runRound(run, state, Math.min(length, left()))
-    if (!result) break
+    if (!result) return []
     state = result.state
     results.push(result)
-    violations.push(...result.violations)
     say(`${secondsText(now())}: ${resultText(result)}`)
+    return result.violations
   }
+  while (violations.length === 0 && !signal.aborted && left() > shortestOfAll) await step('the round', round)
   const length = (now() - start) / 1000
-  const pings = await steady.pinging.stop()
+  const pings = await steady.pinging.stop().catch((error: unknown) => {
+    violations.push({ what: `the pings of the steady pair broke: ${String(error)}`, operations: nemesis.story })
+    return { sent: 0, received: 0, lost: [] }
+  })
   if (pings.lost.length > 0) violations.push(lostPings(pings, start, nemesis.story))
   // Who looks into what was violated wants to see it as it is.
   if (!signal.aborted && violations.length === 0)
-    violations.push(...(await finish({ lab, peers, store, before: bare })))
+    await step('the end', () => finish({ lab, peers, store, before: bare, boundSeconds }))
   const report: Report = {
     seed,
-    boundSeconds: run.boundSeconds,
+    boundSeconds,
     seconds: length,
     operations: recorder.operations,
     faults: nemesis.counts,
@@ -116,7 +134,7 @@ async function prepare(lab: Lab, { seed, boundSeconds = 10, signal }: ChaosOptio
     for (const action of firstNetworks) await peers.perform(action)
     const steady = await startSteadyPair(lab)
     const cuts = createCuts(lab)
-    const daemonCheck = createDaemonCheck(daemons, () => slots.map(({ path }) => path))
+    const daemonCheck = createDaemonCheck(daemons)
     await store.caughtUp(10_000)
     return {
       lab,
@@ -125,9 +143,18 @@ async function prepare(lab: Lab, { seed, boundSeconds = 10, signal }: ChaosOptio
       store,
       peers,
       clients: settings.map((setting) => createClient({ setting, random: random(setting.name), peers, recorder })),
-      nemesis: createNemesis({ lab, daemons, cuts, now, random: random('nemesis'), steadyVni: steady.vni }),
+      nemesis: createNemesis({
+        lab,
+        daemons,
+        cuts,
+        now,
+        random: random('nemesis'),
+        steadyVni: steady.vni,
+        known: () => store.mirror.revision,
+      }),
       recorder,
-      random: random('rounds'),
+      lengths: random('rounds'),
+      traffic: random('traffic'),
       now,
       boundSeconds,
       signal,
@@ -160,7 +187,8 @@ function resultText({ operations, state, clean, last, violations }: RoundResult)
 }
 
 function lostPings({ lost, sent }: Report['pings'], start: number, story: readonly string[]): Violation {
-  const when = `10 ms apart, from ${secondsText(start)} on: ${lost.join(' ')}`
+  const interval = `${Math.round(2_000 / mostPingsPerSecond)} ms`
+  const when = `two at once, ${interval} at least between the requests of each, from before ${secondsText(start)} on; their numbers: ${lost.join(' ')}`
   return { what: `${lost.length} of ${sent} pings of the steady pair were lost`, operations: [when, ...story] }
 }
 

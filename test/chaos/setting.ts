@@ -5,7 +5,7 @@ import type { Random } from './random.ts'
 
 export const hostNames = ['h1', 'h2', 'h3'] as const
 export const controllerNames = ['controller-1', 'controller-2'] as const
-export const clientCount = 6
+const clientCount = 6
 /** Sandboxes of each client, on each host. */
 const slotsOfEach = 2
 
@@ -27,12 +27,12 @@ export const firstNetworks: readonly Action[] = networks.map(({ name, small }) =
   network: name,
   cidr: small,
 }))
-/** Drained with all that it has: the steady pair is on the other two. */
+/** Drained, and forgotten, with all that it has: the steady pair is on the other two. */
 const drainedNode = 'h3'
 
-/** What each client does, and how often; only one of them drains, so that it is known what is drained. */
-const weights = { attach: 50, detach: 26, vanish: 6, create: 10, rm: 4, grow: 4, drain: 0, undrain: 0 }
-const weightsOfDrainer = { ...weights, drain: 3, undrain: 5 }
+/** What each client does, and how often; only one of them drains and forgets, so that it is known what is drained. */
+const weights = { attach: 50, detach: 26, vanish: 6, create: 10, rm: 4, grow: 4, drain: 0, undrain: 0, forget: 0 }
+const weightsOfDrainer = { ...weights, drain: 3, undrain: 5, forget: 3 }
 
 /** What a client decided to do next, all at once, so that what comes of one step does not change the next. */
 export interface Decision {
@@ -61,7 +61,7 @@ export function clientSettings(labId: string): readonly ClientSetting[] {
   }))
 }
 
-export function slotAt(labId: string, name: string, host: string): Slot {
+function slotAt(labId: string, name: string, host: string): Slot {
   return { name, path: netnsPath(labId, `s-${name}`), host }
 }
 
@@ -95,6 +95,7 @@ export function decide(random: Random, { slots, isDrainer }: ClientSetting): Dec
       case 'drain':
         return { do: kind, via: controller, node: drainedNode, keep: flag }
       case 'undrain':
+      case 'forget':
         return { do: kind, via: controller, node: drainedNode }
       case 'vanish':
         return { do: kind, slot }

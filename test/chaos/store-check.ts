@@ -1,44 +1,37 @@
 /** Whether the store's keys belong together: nothing without its owner, nothing left behind. */
-import type { JsonObject } from '../../proto/index.ts'
+import { keysOf, ownerOf } from './owned-keys.ts'
 import type { ClusterState } from './state.ts'
 
 /** What an empty cluster has, too. */
-const lasting = /^(cluster|nodes\/.*|sessions\/.*|controllers\/.*|leaders\/.*|hostroutes\/.*|drains\/.*|vni-cursor)$/
+const lasting = /^(cluster|nodes\/.*|sessions\/.*|controllers\/.*|leaders\/.*|hostroutes\/.*|vni-cursor)$/
+/** What is there only while a node is drained. */
+const drain = /^drains\//
 
-/** Keys of networks and endpoints that belong to none, and those that are missing. */
-export function storeProblems(keys: ReadonlyMap<string, string>, state: ClusterState): readonly string[] {
-  const expected = new Set(expectedKeys(state))
-  const missing = [...expected].filter((path) => !keys.has(path)).map((path) => `the store lacks ${path}`)
+type Keys = ReadonlyMap<string, string>
+
+/** Keys of networks and endpoints that belong to none, that are missing, and that name another than whose they are. */
+export function storeProblems(keys: Keys, { networks }: Pick<ClusterState, 'networks'>): readonly string[] {
+  const owned = [...keys].flatMap(([owner, value]) => keysOf(owner, value).map((path) => ({ path, owner })))
+  const missing = owned.flatMap(({ path, owner }) => {
+    const named = ownerOf(path, keys.get(path))
+    if (!keys.has(path)) return [`the store lacks ${path}`]
+    return named === owner ? [] : [`${path} is of ${named ?? 'nobody'}, not of ${owner}`]
+  })
+  const expected = new Set(owned.map(({ path }) => path))
   const leftovers = [...keys].flatMap(([path, value]) => {
     const [kind = '', network = ''] = path.split('/')
-    if (lasting.test(path) || expected.has(path)) return []
-    // Journal and quarantine end with their network.
-    if (kind === 'history' || kind === 'released') return state.networks.has(network) ? [] : [leftover(path)]
-    if (kind === 'addresses' && ownerKind(value) !== 'ENDPOINT' && state.networks.has(network)) return []
-    return [leftover(path)]
+    if (lasting.test(path) || drain.test(path) || expected.has(path)) return []
+    if (kind === 'networks' || (kind === 'endpoints' && networks.has(network))) return []
+    // Journal and quarantine end with their network; so does an address that is only reserved.
+    const endsWithNetwork = kind === 'history' || kind === 'released' || kind === 'addresses'
+    return endsWithNetwork && ownerOf(path, value) === undefined && networks.has(network) ? [] : [leftover(path)]
   })
   return [...missing, ...leftovers]
 }
 
+/** What is left when nothing is attached any more, no network is there, and no node is drained. */
+export function remains(keys: Keys): readonly string[] {
+  return [...keys.keys()].filter((path) => !lasting.test(path)).map(leftover)
+}
+
 const leftover = (path: string) => `the store has ${path}, which belongs to nothing`
-
-function expectedKeys({ endpoints, networks }: ClusterState): readonly string[] {
-  return [
-    ...[...networks.values()].flatMap(({ name, vni, subnets }) => [
-      `networks/${name}`,
-      `vnis/${vni}`,
-      ...subnets.map(({ gateway }) => `addresses/${name}/${gateway}`),
-    ]),
-    ...[...endpoints.values()].flatMap(({ id, network, name, mac, node, addresses }) => [
-      `endpoints/${network}/${id}`,
-      `macs/${network}/${mac}`,
-      `placements/${node}/${network}/${id}`,
-      ...(name ? [`names/${network}/${name}`] : []),
-      ...addresses.map((address) => `addresses/${network}/${address}`),
-    ]),
-  ]
-}
-
-function ownerKind(value: string): unknown {
-  return (JSON.parse(value || '{}') as JsonObject)['kind']
-}

@@ -43,23 +43,53 @@ describe('createStoreMirror', () => {
   })
 
   it('finds an owner that takes the place of another', () => {
-    expect(
-      violations(...claim(1, 'a'), put(2, 'addresses/web/10.0.0.2', { kind: 'ENDPOINT', endpointId: 'b', node: 'h2' })),
-    ).toEqual([
-      'revision 2: addresses/web/10.0.0.2 was ENDPOINT a h1, and became ENDPOINT b h2 without having been given back',
+    const b = { kind: 'ENDPOINT', endpointId: 'b', node: 'h2' }
+    expect(violations(...claim(1, 'a'), put(2, 'addresses/web/10.0.0.2', b))).toEqual([
+      'revision 2: addresses/web/10.0.0.2 was of endpoints/web/a, and became of endpoints/web/b without having been given back',
+      'revision 2: endpoints/web/a is there without addresses/web/10.0.0.2',
+      'revision 2: addresses/web/10.0.0.2 names endpoints/web/b, which is not there',
     ])
-    expect(violations(put(1, 'vnis/5', { network: 'a' }), put(2, 'vnis/5', { network: 'b' }))).toHaveLength(1)
+    const network = (name: string) => put(1, `networks/${name}`, { name, vni: 5 })
     expect(
-      violations(put(1, 'networks/web', { name: 'web' }), put(2, 'networks/web', { name: 'web', mtu: 1 })),
+      violations(network('a'), put(1, 'vnis/5', { network: 'a' }), put(2, 'vnis/5', { network: 'b' }))[0],
+    ).toContain('vnis/5 was of networks/a')
+    expect(
+      violations(
+        network('web'),
+        put(1, 'vnis/5', { network: 'web' }),
+        put(2, 'networks/web', { name: 'web', vni: 5, mtu: 1 }),
+      ),
     ).toEqual([])
   })
 
   it('finds an endpoint that comes without all of its keys, or leaves some', () => {
     expect(violations(...claim(1, 'a').slice(0, -1))).toEqual([
-      'revision 1: endpoint a is there without placements/h1/web/a',
+      'revision 1: endpoints/web/a is there without placements/h1/web/a',
     ])
     expect(violations(...claim(1, 'a'), ...release(2, 'a').slice(0, 1), ...release(3, 'a').slice(1))).toEqual([
-      'revision 2: endpoint a is gone, and addresses/web/10.0.0.2, macs/web/mac-a, names/web/x, placements/h1/web/a is there',
+      'revision 2: endpoints/web/a is gone, and addresses/web/10.0.0.2, macs/web/mac-a, names/web/x, placements/h1/web/a is there',
+    ])
+  })
+
+  it.each(
+    claim(1, 'a')
+      .slice(1)
+      .map(({ path }) => path),
+  )('finds that %s goes while its endpoint is there', (path) => {
+    expect(violations(...claim(1, 'a'), del(2, path))).toEqual([`revision 2: endpoints/web/a is there without ${path}`])
+  })
+
+  it('finds an address that another claims after it went alone', () => {
+    const other = claim(3, 'b').filter(({ path }) => path !== 'names/web/x')
+    expect(violations(...claim(1, 'a'), del(2, 'addresses/web/10.0.0.2'), ...other)[0]).toBe(
+      'revision 2: endpoints/web/a is there without addresses/web/10.0.0.2',
+    )
+  })
+
+  it('finds a key of an endpoint that does not have it', () => {
+    const stray = put(2, 'addresses/web/10.0.0.9', { kind: 'ENDPOINT', endpointId: 'a', node: 'h1' })
+    expect(violations(...claim(1, 'a'), stray)).toEqual([
+      'revision 2: addresses/web/10.0.0.9 names endpoints/web/a, which does not have it',
     ])
   })
 })

@@ -2,7 +2,7 @@
  * The store's own history, change by change: what is there now, and what should
  * never have been. Fed by a watch on everything, from the very first revision on.
  */
-import type { JsonObject } from '../../proto/index.ts'
+import { keysOf, ownerOf } from './owned-keys.ts'
 
 export interface StoreEvent {
   readonly type: 'Put' | 'Delete'
@@ -25,8 +25,7 @@ export interface StoreMirror {
   historyOf(text: string): readonly string[]
 }
 
-/** Keys that have one owner, who must give them back before they are another's. */
-const owned = /^(addresses|names|macs|vnis)\//
+type Keys = ReadonlyMap<string, string>
 
 export function createStoreMirror(): StoreMirror {
   const keys = new Map<string, string>()
@@ -35,15 +34,12 @@ export function createStoreMirror(): StoreMirror {
   let revision = 0
 
   const takeRevision = (group: readonly StoreEvent[]) => {
-    const before = new Map(group.map(({ path }) => [path, keys.get(path)]))
+    const before = new Map(group.flatMap(({ path }) => (keys.has(path) ? [[path, keys.get(path) ?? ''] as const] : [])))
     for (const { type, path, value } of group)
       if (type === 'Put') keys.set(path, value)
       else keys.delete(path)
     const at = group[0]?.revision ?? 0
-    for (const event of group) {
-      const problem = overwritten(event, before.get(event.path)) ?? torn(event, before.get(event.path), keys)
-      if (problem) violations.push(`revision ${at}: ${problem}`)
-    }
+    violations.push(...problemsOf(group, before, keys).map((problem) => `revision ${at}: ${problem}`))
   }
   return {
     keys,
@@ -74,50 +70,41 @@ function byRevision(events: readonly StoreEvent[]): readonly StoreEvent[][] {
   return groups
 }
 
-/** One owner's key that became another's, and was not given back between. */
-function overwritten({ type, path, value }: StoreEvent, before: string | undefined): string | undefined {
-  if (type !== 'Put' || before === undefined || !owned.test(path)) return undefined
-  const [was, is] = [before, value].map((text) => ownerIn(read(text)))
-  return was === is ? undefined : `${path} was ${was}, and became ${is} without having been given back`
-}
-
-function ownerIn(record: JsonObject): string {
-  const { kind = '', endpointId = '', name = '', node = '', network = '' } = record
-  return [kind, endpointId, name, node, network].filter(Boolean).join(' ')
-}
-
-/** An endpoint whose keys did not come, or go, in the transaction in which it did. */
-function torn(event: StoreEvent, before: string | undefined, keys: ReadonlyMap<string, string>): string | undefined {
-  const [kind, network = '', id = ''] = event.path.split('/')
-  if (kind !== 'endpoints') return undefined
-  const record = read(event.type === 'Put' ? event.value : (before ?? ''))
-  const isThere = event.type === 'Put'
-  const wrong = keysOf(network, id, record).filter(({ path, owner }) => (owner(keys.get(path)) === id) !== isThere)
-  if (wrong.length === 0) return undefined
-  const list = wrong.map(({ path }) => path).join(', ')
-  return isThere ? `endpoint ${id} is there without ${list}` : `endpoint ${id} is gone, and ${list} is there`
-}
-
-/** What is needed of an endpoint's record. */
-interface EndpointKeys {
-  readonly addresses?: readonly string[]
-  readonly mac?: string
-  readonly name?: string
-  readonly node?: string
-}
-
-function keysOf(network: string, id: string, record: EndpointKeys) {
-  const { addresses = [], mac = '', name, node = '' } = record
-  const named = (value: string | undefined) => (value === undefined ? undefined : read(value)['endpointId'])
-  const placed = (value: string | undefined) => (value === undefined ? undefined : id)
+/** What is wrong after a transaction; `before` has the keys that it changed, as they were. */
+function problemsOf(group: readonly StoreEvent[], before: Keys, keys: Keys): readonly string[] {
+  const touched = group.flatMap(({ path }) => [
+    path,
+    ownerOf(path, before.get(path)) ?? path,
+    ownerOf(path, keys.get(path)) ?? path,
+  ])
   return [
-    ...addresses.map((ip) => ({ path: `addresses/${network}/${ip}`, owner: named })),
-    { path: `macs/${network}/${mac}`, owner: named },
-    ...(name ? [{ path: `names/${network}/${name}`, owner: named }] : []),
-    { path: `placements/${node}/${network}/${id}`, owner: placed },
+    ...group.flatMap((event) => overwritten(event, before, keys)),
+    ...[...new Set(touched)].flatMap((path) => torn(path, before, keys)),
+    ...group.flatMap(({ path }) => unfounded(path, keys)),
   ]
 }
 
-function read(value: string): JsonObject {
-  return value === '' ? {} : (JSON.parse(value) as JsonObject)
+/** One owner's key that became another's, and was not given back between. */
+function overwritten({ path }: StoreEvent, before: Keys, keys: Keys): readonly string[] {
+  const [was, is] = [before.get(path), keys.get(path)]
+  if (was === undefined || is === undefined || ownerOf(path, was) === ownerOf(path, is)) return []
+  return [`${path} was of ${ownerOf(path, was)}, and became of ${ownerOf(path, is)} without having been given back`]
+}
+
+/** A record that is there without one of its keys, or is gone and has left one. */
+function torn(path: string, before: Keys, keys: Keys): readonly string[] {
+  const isThere = keys.has(path)
+  const wrong = keysOf(path, keys.get(path) ?? before.get(path) ?? '').filter(
+    (each) => (ownerOf(each, keys.get(each)) === path) !== isThere,
+  )
+  if (wrong.length === 0) return []
+  const list = wrong.join(', ')
+  return [isThere ? `${path} is there without ${list}` : `${path} is gone, and ${list} is there`]
+}
+
+/** A key that names an owner that is not there, or that does not know of it. */
+function unfounded(path: string, keys: Keys): readonly string[] {
+  const owner = ownerOf(path, keys.get(path))
+  if (owner === undefined || keysOf(owner, keys.get(owner) ?? '').includes(path)) return []
+  return [`${path} names ${owner}, which ${keys.has(owner) ? 'does not have it' : 'is not there'}`]
 }
