@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs and builds what `npm run demo`, `npm test` and `npm run bench` need,
-# on Debian or Ubuntu. Does only what is missing, and says nothing when that is
-# nothing. Touches neither kernel settings nor services.
+# Installs and builds what `npm run demo`, `npm test` and `npm run bench`, `fuzz`
+# and `chaos` need, on Debian or Ubuntu. Does only what is missing, and says
+# nothing when that is nothing. Touches neither kernel settings nor services.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,6 +1,6 @@
 /** An agent that starts with many remote endpoints: until all are in the kernel. */
 import { createLab } from '../lab/lab.ts'
-import { type Benchmark, median } from './figure.ts'
+import { type Benchmark, median, timed } from './figure.ts'
 import { runWorker } from './in-host.ts'
 import type { PopulateInput } from './populate-worker.ts'
 
@@ -23,9 +23,7 @@ export const agentStart: Benchmark = {
     await runWorker(host, 'populate-worker', { etcd: lab.etcd.url, network: 'web', count } satisfies PopulateInput)
     const times: number[] = []
     for (let round = 0; round < rounds; round++) {
-      const start = performance.now()
-      await host.agent.start()
-      times.push(performance.now() - start)
+      times.push(await timed(() => host.agent.start()))
       const entries = Number(await host.exec(`bridge fdb show dev ${vxlan} | grep -c dst`))
       const neighbours = Number(await host.exec(`ip neigh show dev ${bridge} nud permanent | wc -l`))
       if (entries < count || neighbours < count)

@@ -12,6 +12,7 @@ import { createRpcClient } from '../../lib/rpc-client.ts'
 import { AgentService } from '../../proto/index.ts'
 import { connect } from '../../store/connect.ts'
 import { absent, type Key, put } from '../../store/store.ts'
+import { timed } from './figure.ts'
 import { workerInput, workerOutput } from './in-host.ts'
 
 export interface AttachInput {
@@ -115,10 +116,4 @@ async function transactionAlone(round: number): Promise<void> {
     compares: [endpoint, ...others].map(absent),
     writes: [put(endpoint, record), ...others.slice(0, 3).map((key) => put(key, { endpointId: id }))],
   })
-}
-
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await action()
-  return performance.now() - start
 }

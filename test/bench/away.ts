@@ -4,7 +4,7 @@ import type { Daemon } from '../lab/daemon.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
 import { until } from '../lab/until.ts'
 import type { Benchmark, Figure } from './figure.ts'
-import { cpuSeconds } from './process-cost.ts'
+import { coreShares } from './process-cost.ts'
 
 /** Each is followed by itself, and so lost by itself. */
 const networks = 20
@@ -61,17 +61,20 @@ export const away: Benchmark = {
 
 async function shares(what: string, daemons: readonly Daemon[]): Promise<readonly Figure[]> {
   await pause(settled)
-  const before = daemons.map(({ pid }) => cpuSeconds(pid))
-  const started = performance.now()
-  await pause(seconds * 1000)
-  const elapsed = (performance.now() - started) / 1000
-  return daemons.map(({ name, pid }, at) => {
-    const share = ((cpuSeconds(pid) - (before[at] ?? 0)) / elapsed) * 100
-    return { bench: 'away', what: `${what}: ${name}`, value: share, unit: '% of a core', atMost: 2 }
+  const found = await coreShares(
+    daemons.map(({ pid }) => pid),
+    seconds,
+  )
+  return daemons.map(({ name }, at) => {
+    const value = (found[at] ?? Number.NaN) * 100
+    return { bench: 'away', what: `${what}: ${name}`, value, unit: '% of a core', atMost: 2 }
   })
 }
 
-/** By rules in the namespaces of the clients of etcd, which its own does not see. */
+/**
+ * Whether what is sent to etcd's port gets out of where its clients are: h1 and
+ * ctl. etcd lives in ctl too, but what it sends goes to other ports.
+ */
 async function setReachable(lab: Lab, reachable: boolean): Promise<void> {
   const table = 'add table ip away; add chain ip away out { type filter hook output priority 0; }'
   const drop = `nft '${table}; add rule ip away out tcp dport 2379 drop'`

@@ -70,6 +70,9 @@ export async function createClaimant({ etcd, node, vtep, networks }: ClaimantInp
     onLost: (error) => {
       throw error
     },
+    onFailed: (error) => {
+      throw error
+    },
   })
   await sync.start(networks)
   const pool = createAddressPool({

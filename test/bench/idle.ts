@@ -1,12 +1,14 @@
 /** What an agent costs that has nothing to do. */
-import { pause } from '../../lib/retry.ts'
 import { createLab } from '../lab/lab.ts'
+import { until } from '../lab/until.ts'
 import type { Benchmark } from './figure.ts'
 import { runWorker } from './in-host.ts'
 import type { PopulateInput } from './populate-worker.ts'
-import { cpuSeconds, residentMiB } from './process-cost.ts'
+import { coreShares, residentMiB } from './process-cost.ts'
 
 const endpoints = 1_000
+/** All but its own. */
+const remote = endpoints - 1
 /** Long enough for one audit of the whole kernel. */
 const seconds = 65
 
@@ -22,15 +24,16 @@ export const idle: Benchmark = {
     await runWorker(host, 'populate-worker', {
       etcd: lab.etcd.url,
       network: 'web',
-      count: endpoints - 1,
+      count: remote,
     } satisfies PopulateInput)
-    const before = cpuSeconds(host.agent.pid)
-    await pause(seconds * 1000)
-    const used = cpuSeconds(host.agent.pid) - before
-    const { remoteEndpointCount } = await host.agent.status()
-    const note = `${remoteEndpointCount} remote, one audit among it`
+    await until(async () => (await host.agent.status()).remoteEndpointCount === remote, {
+      what: `the agent to have ${remote} remote endpoints`,
+      deadline: 60_000,
+    })
+    const [share = Number.NaN] = await coreShares([host.agent.pid], seconds)
+    const note = `${remote} remote, one audit among it`
     return [
-      { bench: 'idle', what: 'share of one core', value: (used / seconds) * 100, unit: '%', atMost: 1, note },
+      { bench: 'idle', what: 'share of one core', value: share * 100, unit: '%', atMost: 1, note },
       { bench: 'idle', what: 'resident memory', value: residentMiB(host.agent.pid), unit: 'MiB', atMost: 120 },
     ]
   },

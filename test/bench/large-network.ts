@@ -1,7 +1,7 @@
 /** A network of 50,000 endpoints, looked at from a shell. */
 import { createLab } from '../lab/lab.ts'
 import { program } from '../lab/program-path.ts'
-import { type Benchmark, median } from './figure.ts'
+import { type Benchmark, median, timed } from './figure.ts'
 import { runWorker } from './in-host.ts'
 import type { PopulateInput } from './populate-worker.ts'
 
@@ -26,11 +26,7 @@ export const largeNetwork: Benchmark = {
     for (const look of looks) {
       const command = [process.execPath, program('overlayctl.cjs'), ...controller, ...look]
       const times: number[] = []
-      for (let round = 0; round < rounds; round++) {
-        const start = performance.now()
-        await lab.ctl.exec(command)
-        times.push(performance.now() - start)
-      }
+      for (let round = 0; round < rounds; round++) times.push(await timed(() => lab.ctl.exec(command)))
       const what = `overlayctl ${look.join(' ')}, median of ${rounds}`
       figures.push({ bench: 'large-network', what, value: median(times), unit: 'ms', atMost: bound })
     }

@@ -1,7 +1,7 @@
 /** `overlayctl ls` from a shell, beside the start of node alone. */
 import { createLab } from '../lab/lab.ts'
 import { program } from '../lab/program-path.ts'
-import { type Benchmark, median } from './figure.ts'
+import { type Benchmark, median, timed } from './figure.ts'
 
 const rounds = 20
 
@@ -31,10 +31,4 @@ export const listing: Benchmark = {
       },
     ]
   },
-}
-
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await action()
-  return performance.now() - start
 }

@@ -1,5 +1,5 @@
 /** Many calls to agents' sockets at once, as a runtime that starts many workloads makes them. */
-import { OverlayError } from '../../lib/errors.ts'
+import { hasCode, OverlayError } from '../../lib/errors.ts'
 import { AgentService, type Endpoint } from '../../proto/index.ts'
 import type { Host } from '../lab/host.ts'
 import type { Netns } from '../lab/netns.ts'
@@ -53,6 +53,15 @@ export async function attach(network: string, workload: Workload): Promise<Endpo
 /** Detaches all at once. @throws OverlayError when one is refused. */
 export async function detachAll(attached: readonly { host: Host; endpoint: Endpoint }[]): Promise<void> {
   await onSockets(attached, (agent, { endpoint }) => agent.detach({ endpointId: endpoint.id }, { timeout }))
+}
+
+/** Makes sure that it is not attached. @throws OverlayError when that is refused. */
+export async function detachIfThere(host: Host, endpointId: string): Promise<void> {
+  await onSockets([{ host }], (agent) =>
+    agent.detach({ endpointId }, { timeout }).catch((error: unknown) => {
+      if (!hasCode(error, 'not_found')) throw error
+    }),
+  )
 }
 
 /** The attempts that were answered with an endpoint. */

@@ -53,6 +53,12 @@ export function isFault(result: Result): boolean {
   return (code === status.INTERNAL && !isCutOff(result)) || code === status.UNKNOWN || code === status.UNIMPLEMENTED
 }
 
+/** Was not answered at all, though the call does not wait for anything; streams may go on as long as they like. */
+export function isHang(rpc: Pick<Rpc, 'name' | 'requestStream' | 'responseStream'>, { code }: Result): boolean {
+  const isUnary = !rpc.requestStream && !rpc.responseStream
+  return isUnary && waits[rpc.name] === undefined && code === status.DEADLINE_EXCEEDED
+}
+
 const same = (bytes: Buffer) => bytes
 
 function single(client: Client, rpc: Rpc, [bytes = Buffer.alloc(0)]: readonly Uint8Array[]): Promise<Result> {

@@ -9,7 +9,7 @@ export interface Junk {
 }
 
 /** Where `createKeys` puts things of one network, below the prefix, for example `endpoints/web/x`; a new range is among them by itself. */
-export function places(network: string): readonly string[] {
+function places(network: string): readonly string[] {
   const parts = [network, '10.77.0.99', '2026-01-01T00:00:00Z', 'x']
   const found = Object.values(createKeys('')).flatMap((member) => {
     if (typeof member === 'string') return []

@@ -1,13 +1,14 @@
 /** A controller that asks the agents anything, and what is no question. */
-import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import fc from 'fast-check'
-import { AgentLinkService, AgentMessage, Question } from '../../proto/index.ts'
+import protobuf from 'protobufjs'
+import { AgentMessage, Question } from '../../proto/index.ts'
 import { put, remove } from '../../store/store.ts'
 import { until } from '../lab/until.ts'
+import { type RawLink, whileServing } from './agent-link-server.ts'
 import type { Cluster } from './cluster.ts'
 import { isForbidden } from './forbidden.ts'
 import { malformed } from './malformed.ts'
-import { messages } from './messages.ts'
+import { type Kind, messages } from './messages.ts'
 import { figure, problem } from './report.ts'
 import { messageType } from './surface.ts'
 
@@ -30,7 +31,7 @@ export async function fuzzQuestions(cluster: Cluster, { seed, questions }: Quest
   let asked = 0
   let answered = 0
   let ended = 0
-  const connect = (call: ServerDuplexStream<Buffer, Buffer>) => {
+  const connect = (call: RawLink) => {
     const script = streams.pop()
     const waiting = new Set<number>()
     let finished = script === undefined
@@ -51,35 +52,25 @@ export async function fuzzQuestions(cluster: Cluster, { seed, questions }: Quest
       .on('close', () => ended++)
     for (const bytes of script?.first ?? []) {
       call.write(Buffer.from(bytes))
-      const { id, applied } = Question.decode(bytes)
-      // Answered when the revision is there, which may be never.
-      if (applied) continue
+      const { id, applied, givenUp } = Question.decode(bytes)
+      // Answered when the revision is there, which may be never; and what asks nothing.
+      if (applied || givenUp) continue
       waiting.add(id)
       asked++
     }
     if (waiting.size === 0) finish()
   }
-  const server = new Server()
   const [host = ''] = cluster.facts.controller.split(':')
-  const same = (bytes: Buffer) => bytes
-  const { path } = AgentLinkService.methods.connect
-  const method = {
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  }
-  server.addService({ connect: { path, requestStream: true, responseStream: true, ...method } }, { connect })
-  const port = await bound(server, host)
-  const key = cluster.store.keys.controller('fuzz')
-  const record = { id: 'fuzz', address: `${host}:${port}` }
-  await cluster.store.commit({ compares: [], writes: [put(key, record)] })
-  const deadline = patience + timeOfOne * questions
-  await until(() => ended >= expected, { what: 'all questions to be asked', deadline, every: 50 }).catch(
-    () => undefined,
-  )
-  await cluster.store.commit({ compares: [], writes: [remove(key)] })
-  server.forceShutdown()
+  await whileServing(host, connect, async (port) => {
+    const key = cluster.store.keys.controller('fuzz')
+    const record = { id: 'fuzz', address: `${host}:${port}` }
+    await cluster.store.commit({ compares: [], writes: [put(key, record)] })
+    const deadline = patience + timeOfOne * questions
+    await until(() => ended >= expected, { what: 'all questions to be asked', deadline, every: 50 }).catch(
+      () => undefined,
+    )
+    await cluster.store.commit({ compares: [], writes: [remove(key)] })
+  })
   if (answered < asked || ended < expected)
     problem(`questions: ${answered} of ${asked} were answered, ${ended} of ${expected} streams have ended`)
   const faults = await cluster.faults()
@@ -98,9 +89,9 @@ function scripts({ surroundings: there, facts }: Cluster, seed: number, question
   const input = messageType('Question')
   const kept = { nodes: [], canary: [facts.canary.network, ...facts.canary.ids] }
   const allowed = (bytes: Uint8Array) => !isForbidden({ name: 'Question', input }, bytes, kept)
-  const tame = messages(input, { tame: true, there })
   const wild = messages(input, { tame: false, there })
-  const all = fc.sample(fc.oneof(tame, wild), { seed, numRuns: questions }).filter(allowed)
+  const arbitrary = fc.oneof(single(input, { tame: true, there }), single(input, { tame: false, there }), wild)
+  const all = fc.sample(arbitrary, { seed, numRuns: questions }).filter(allowed)
   const last = fc.sample(malformed(wild), { seed, numRuns: questions }).filter(allowed)
   const count = Math.ceil(all.length / ofStream)
   return Array.from({ length: count }, (_, at) => ({
@@ -109,15 +100,23 @@ function scripts({ surroundings: there, facts }: Cluster, seed: number, question
   }))
 }
 
+/** Of a oneof one member, as a controller writes it. */
+function single(input: protobuf.Type, kind: Kind): fc.Arbitrary<Uint8Array> {
+  const members = input.oneofsArray.flatMap(({ fieldsArray }) => fieldsArray)
+  const each = members.flatMap((field) => {
+    const { id, resolvedType } = field.resolve()
+    if (!(resolvedType instanceof protobuf.Type)) return []
+    const written = (bytes: Uint8Array) =>
+      protobuf.Writer.create()
+        .uint32((id << 3) | 2)
+        .bytes(bytes)
+        .finish()
+    return messages(resolvedType, kind).map(written)
+  })
+  return fc.oneof(...each)
+}
+
 /** The last one of a field's values holds: each question gets a number of its own. */
 function numbered(bytes: Uint8Array, id: number): Uint8Array {
   return Buffer.concat([bytes, Question.encode({ id })])
-}
-
-function bound(server: Server, host: string): Promise<number> {
-  return new Promise((resolve, reject) =>
-    server.bindAsync(`${host}:0`, ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    ),
-  )
 }

@@ -2,12 +2,13 @@
 import { status } from '@grpc/grpc-js'
 import fc from 'fast-check'
 import { mapParallel } from '../../lib/parallel.ts'
-import { type Caller, createCaller, isFault, isRefusal, isUnknown, type Result } from './calls.ts'
+import { type Caller, createCaller, isFault, isHang, isRefusal, isUnknown, type Result } from './calls.ts'
 import { type Cluster, loggedLines } from './cluster.ts'
 import { isForbidden } from './forbidden.ts'
 import { malformed } from './malformed.ts'
 import { messages } from './messages.ts'
 import { figure, problem } from './report.ts'
+import { slicesOf } from './slices.ts'
 import { allRpcs, type Rpc } from './surface.ts'
 
 export interface RpcPhaseOptions {
@@ -18,8 +19,8 @@ export interface RpcPhaseOptions {
   readonly only: string
 }
 
-/** Requests between two looks at what they have changed. */
-const slice = 50
+/** Slices after which what was made is taken away, so that it does not pile up. */
+const turns = 30
 const atOnce = 25
 /** Problems of one RPC that are told. */
 const mostTold = 5
@@ -47,27 +48,30 @@ async function fuzzRpc(cluster: Cluster, caller: Caller, rpc: Rpc, seed: number,
   const kinds = kindsOf(cluster, rpc)
   const started = performance.now()
   const tally = { accepted: 0, refused: 0, unknown: 0 }
+  // One that was accepted may have changed what it likes: then there is nothing to compare.
+  let compared = 0
   let told = 0
   const tell = (text: string) => {
     if (told++ < mostTold) problem(`${rpc.name}: ${text}`)
   }
   const atStart = await cluster.content()
-  for (let begun = 0; begun < requests; begun += slice) {
-    const count = Math.min(slice, requests - begun)
-    const kind = kinds[(begun / slice) % kinds.length] ?? fc.constant([])
-    const batch = fc.sample(kind, { seed: seed + begun, numRuns: count }).filter(isAllowed(cluster, rpc))
+  const slices = slicesOf(requests, kinds.length)
+  for (const [turn, { begun, count, kind }] of slices.entries()) {
+    const made = kinds[kind] ?? fc.constant([])
+    const batch = fc.sample(made, { seed: seed + begun, numRuns: count }).filter(isAllowed(cluster, rpc))
     const before = await cluster.content()
     const results = await mapParallel(batch, atOnce, (request) => caller.call(rpc, request))
     for (const [at, result] of results.entries()) {
       addTo(tally, result)
-      if (isFault(result)) tell(`${status[result.code]} ${result.details}, on ${hex(batch[at] ?? [])}`)
+      if (isFault(result) || isHang(rpc, result))
+        tell(`${status[result.code]} ${result.details}, on ${hex(batch[at] ?? [])}`)
     }
     if (results.every(isRefusal)) {
+      compared++
       if ((await cluster.content()) !== before)
         tell(`changed something though all was refused (from request ${begun} on)`)
     }
-    // What was made is not to pile up.
-    if (begun % (30 * slice) === 29 * slice) await backToStart(cluster, atStart, tell)
+    if ((turn + 1) % turns === 0) await backToStart(cluster, atStart, tell)
   }
   await backToStart(cluster, atStart, tell)
   const handled = tally.accepted + tally.unknown
@@ -78,7 +82,7 @@ async function fuzzRpc(cluster: Cluster, caller: Caller, rpc: Rpc, seed: number,
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   const sum = tally.refused + handled
   figure(
-    `${rpc.name.padEnd(24)} ${String(sum).padStart(6)} requests: ${tally.accepted} accepted, ${tally.refused} refused, ${tally.unknown} given up; ${seconds} s`,
+    `${rpc.name.padEnd(24)} ${String(sum).padStart(6)} requests: ${tally.accepted} accepted, ${tally.refused} refused, ${tally.unknown} given up; ${compared} of ${slices.length} slices compared; ${seconds} s`,
   )
 }
 

@@ -37,7 +37,7 @@ const paths = [
 const long = fc.constantFrom(63, 64, 255, 4_096, 70_000, 1_000_000).map((length) => 'x'.repeat(length))
 
 /** Any text that can be encoded. */
-export function texts(there: Surroundings): fc.Arbitrary<string> {
+function texts(there: Surroundings): fc.Arbitrary<string> {
   const { networks, nodes, sandboxes } = there
   const known = [...networks, ...nodes, ...sandboxes, ...there.addresses]
   return fc.oneof(

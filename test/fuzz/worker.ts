@@ -21,3 +21,5 @@ for (const phase of input.phases)
     problem(`${phase}: ${error instanceof Error ? error.stack : String(error)}`),
   )
 await cluster[Symbol.asyncDispose]()
+// Whatever a phase has left open: there is nothing more to say.
+process.exit(0)

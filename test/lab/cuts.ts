@@ -6,7 +6,7 @@ import { netnsAt } from './netns.ts'
 export type Way = readonly [from: string, to: string]
 
 export interface Cuts {
-  /** From now on nothing goes these ways; may overlap with other cuts. @returns how to end that. */
+  /** From now on nothing goes these ways; may overlap with other cuts. @returns how to end that. @throws Error when it cannot be; then it is not. */
   cut(ways: readonly Way[]): Promise<() => Promise<void>>
   /** Ends them all. */
   heal(): Promise<void>
@@ -41,7 +41,11 @@ export function createCuts({ id, directory }: Pick<Lab, 'id' | 'directory'>): Cu
   return {
     async cut(ways) {
       inForce.add(ways)
-      await writeInTurn()
+      await writeInTurn().catch((error: unknown) => {
+        // Nobody gets to end it.
+        inForce.delete(ways)
+        throw error
+      })
       return async () => {
         if (inForce.delete(ways)) await writeInTurn()
       }

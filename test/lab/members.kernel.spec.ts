@@ -65,6 +65,8 @@ test('cuts end what goes between two members, one way or both, and no more', asy
   expect(await reaches()).toEqual([true, false, true])
   await oneWay()
   expect(await reaches()).toEqual([true, true, true])
+  await expect(cuts.cut([['no address', h1.address]])).rejects.toThrow('nft')
+  // And what could not be cut does not spoil the others.
   await cuts.cut(between([h1.address, h2.address, h3.address], [h1.address, h2.address, h3.address]))
   expect(await reaches()).toEqual([false, false, false])
   await cuts.heal()

@@ -44,6 +44,15 @@ export function signal(identity: ProcessIdentity, name: NodeJS.Signals): void {
   }
 }
 
+/** Ends them and waits for it, synchronously; SIGKILL reaches frozen ones too. */
+export function endAll(processes: readonly ProcessIdentity[]): void {
+  for (const identity of processes) signal(identity, 'SIGKILL')
+  const deadline = performance.now() + 5_000
+  while (processes.some(isAlive) && performance.now() < deadline) Atomics.wait(still, 0, 0, 2)
+}
+
+const still = new Int32Array(new SharedArrayBuffer(4))
+
 /** Changes with each boot: identities of another boot are of processes long gone. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { netnsDirectory, netnsName } from './netns-name.ts'
-import { bootId, identityOf, isAlive, type ProcessIdentity, signal } from './process-identity.ts'
+import { bootId, endAll, identityOf, isAlive, type ProcessIdentity } from './process-identity.ts'
 import { labDirectory, readRecord, recordedProcesses, unnamedLabs } from './record.ts'
 
 /**
@@ -17,7 +17,7 @@ export function removeLab(id: string): void {
   const record = readRecord(directory)
   const namespaces = namespacesOf(id)
   const started = record?.bootId === bootId() ? recordedProcesses(directory) : []
-  end([...started, ...inhabitants(namespaces)])
+  endAll([...started, ...inhabitants(namespaces)])
   deleteNamespaces(namespaces)
   if (record) rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   const left = namespacesOf(id)
@@ -73,15 +73,6 @@ function namespaceInode(pid: string): string {
     return ''
   }
 }
-
-/** SIGKILL reaches frozen processes too. */
-function end(processes: readonly ProcessIdentity[]): void {
-  for (const identity of processes) signal(identity, 'SIGKILL')
-  const deadline = performance.now() + 5_000
-  while (processes.some(isAlive) && performance.now() < deadline) Atomics.wait(still, 0, 0, 2)
-}
-
-const still = new Int32Array(new SharedArrayBuffer(4))
 
 function deleteNamespaces(names: readonly string[]): void {
   if (names.length === 0) return

@@ -8,18 +8,22 @@ import { keysBelow, storePrefix } from '../store-content.ts'
 import { attachWorkload, detachWorkload, type Workload } from '../workload.ts'
 import { expectServes, inhabitedLab, mend, nth, owned } from './inhabited-lab.ts'
 import { expectNoneLost, type Pair, through } from './through.ts'
+import { type WatchedEvents, watchEvents } from './watched-events.ts'
 import { within } from './within.ts'
 
 let lab: Lab
 /** On h1 and on h2. */
 let workloads: readonly Workload[]
 let pairs: readonly Pair[]
+/** Told by the first controller, until it is gone. */
+let events: WatchedEvents
 
 beforeAll(async () => {
   const inhabited = await inhabitedLab({ hosts: 2, controllers: 2, etcdMembers: 3 })
   lab = inhabited.lab
   workloads = inhabited.workloads
   pairs = [[nth(workloads, 0), nth(workloads, 1)]]
+  events = await watchEvents(lab, 'web')
 })
 afterEach(() => mend(lab))
 afterAll(() => lab?.down())
@@ -61,6 +65,18 @@ async function leaveEndpointOf(node: string): Promise<() => Promise<boolean>> {
   return async () => !(await keysBelow(store)).some(({ path }) => left.some((each) => each.path === path))
 }
 
+/** Somebody who watched the controller that is gone is told again of what happens. */
+async function toldByAnother(label: string): Promise<void> {
+  const isTold = () => events.all().some(({ network }) => network?.labels[label] !== undefined)
+  let changes = 0
+  const change = async () => {
+    const told = await askAt(addressesOf(lab.controllers), 'update', 'web', '--label', `${label}=${changes++}`)
+    expect(told).toMatchObject({ exitCode: 0 })
+    return isTold()
+  }
+  await until(change, { what: 'events of the other controller', every: 200 })
+}
+
 const janitorSoon = () => until(janitor, { what: 'a janitor', deadline: 40_000, every: 200 })
 
 test.each([
@@ -71,6 +87,7 @@ test.each([
   const before = await owned(lab)
   const passages = await through(lab, `P3 controller ${word}`, pairs, async () => {
     await first[how]()
+    await toldByAnother(`events-${how}`)
     const refused = await askAt([first.address], 'ls')
     expect(refused.exitCode).toBe(1)
     expect(refused.stderr).toContain(first.address)

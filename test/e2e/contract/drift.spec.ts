@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Event } from '../../../proto/index.ts'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
-import type { Netns } from '../../lab/netns.ts'
 import { until } from '../../lab/until.ts'
 import { kernelState } from '../kernel-state.ts'
 import { attachWorkload, createNetwork, type Workload } from '../workload.ts'
+import { type Break, breaks, type Scene } from './breaks.ts'
 import { shapeOf, untilShape } from './host-shape.ts'
 import { inhabitedLab, nth } from './inhabited-lab.ts'
 import { expectLostAtMost, expectNoneLost, type Pair, type Passage, summary, through } from './through.ts'
@@ -30,7 +30,6 @@ let vni = 0
 let floodedVni = 0
 const bridge = () => `ovbr${vni}`
 const vxlan = () => `ovvx${vni}`
-const veth = ({ endpoint }: Workload) => `ove${endpoint.id.slice(0, 12)}`
 const changedSetting = (host: Host) => ({
   read: () => host.exec(`cat /proc/sys/net/ipv6/conf/${bridge()}/accept_ra`),
   set: (value: number) => host.exec(`echo ${value} > /proc/sys/net/ipv6/conf/${bridge()}/accept_ra`),
@@ -61,106 +60,8 @@ beforeAll(async () => {
 })
 afterAll(() => lab?.down())
 
-interface Break {
-  readonly name: string
-  /** On h1, by a shell, unless it says where. */
-  readonly command: () => string
-  readonly where?: () => Netns
-  /** What the event tells of, as a pattern; the rest of what is told is not looked at. */
-  readonly told: () => string
-}
-
-const own = { where: () => a.sandbox } as const
-
-const breaks: Readonly<Record<'D1' | 'D2' | 'D3' | 'D5' | 'D6', readonly Break[]>> = {
-  D1: [
-    { name: 'bridge deleted', command: () => `ip link del ${bridge()}`, told: () => `^link ${bridge()}$` },
-    { name: 'VXLAN device deleted', command: () => `ip link del ${vxlan()}`, told: () => `^link ${vxlan()}$` },
-    { name: 'veth deleted on the host', command: () => `ip link del ${veth(a)}`, told: () => `^link ${veth(a)}$` },
-    { name: 'veth deleted in the sandbox', command: () => 'ip link del eth0', told: () => `^link ${veth(a)}$`, ...own },
-  ],
-  D2: [
-    {
-      name: 'port flags changed',
-      command: () =>
-        `bridge link set dev ${vxlan()} learning on flood on neigh_suppress off; bridge link set dev ${veth(a)} isolated on flood on`,
-      told: () => `^link (${vxlan()}|${veth(a)})$`,
-    },
-    {
-      name: 'MTU changed',
-      command: () =>
-        `ip link set ${bridge()} mtu 1280; ip link set ${vxlan()} mtu 1280; ip link set ${veth(a)} mtu 1280`,
-      told: () => `^link (${bridge()}|${vxlan()}|${veth(a)})$`,
-    },
-    {
-      name: 'links taken down',
-      command: () => `ip link set ${bridge()} down; ip link set ${vxlan()} down; ip link set ${veth(a)} down`,
-      told: () => `^link (${bridge()}|${vxlan()}|${veth(a)})$`,
-    },
-    {
-      name: 'a port taken from its bridge',
-      command: () => `ip link set ${veth(a)} nomaster`,
-      told: () => `^link ${veth(a)}$`,
-    },
-    {
-      name: 'MACs changed',
-      command: () =>
-        `ip link set ${bridge()} address 02:00:00:00:00:01; ip link set ${vxlan()} address 02:00:00:00:00:02`,
-      told: () => `^link (${bridge()}|${vxlan()})$`,
-    },
-    {
-      name: 'alias changed',
-      command: () => `ip link set ${vxlan()} alias ""`,
-      told: () => `^link ${vxlan()}$`,
-    },
-  ],
-  D3: [
-    {
-      name: 'FDB entry of a port deleted',
-      command: () => `bridge fdb del ${a.endpoint.mac} dev ${veth(a)} master`,
-      told: () => `^fdb ${veth(a)} ${a.endpoint.mac}$`,
-    },
-    {
-      name: 'FDB entries of a remote endpoint deleted',
-      command: () =>
-        `bridge fdb del ${c.endpoint.mac} dev ${vxlan()} master; bridge fdb del ${c.endpoint.mac} dev ${vxlan()} dst ${lab.host(2).address} self`,
-      told: () => `^fdb ${vxlan()} ${c.endpoint.mac}$`,
-    },
-    {
-      name: 'FDB entry led elsewhere',
-      command: () => `bridge fdb replace ${c.endpoint.mac} dev ${vxlan()} dst 192.0.2.99 self static`,
-      told: () => `^fdb ${vxlan()} ${c.endpoint.mac}$`,
-    },
-    {
-      name: 'flood entry deleted',
-      command: () => `bridge fdb del 00:00:00:00:00:00 dev ovvx${floodedVni} dst ${lab.host(2).address} self`,
-      told: () => `^flood ovvx${floodedVni} `,
-    },
-    {
-      name: 'neighbour entries deleted',
-      command: () => `ip neighbour del ${c.address} dev ${bridge()}`,
-      told: () => `^neighbour ${bridge()} ${c.address}$`,
-    },
-  ],
-  D5: [
-    {
-      name: 'addresses and routes removed',
-      command: () => 'ip addr flush dev eth0',
-      told: () => `^link ${veth(a)}$`,
-      ...own,
-    },
-    { name: 'MTU inside changed', command: () => 'ip link set eth0 mtu 1280', told: () => `^link ${veth(a)}$`, ...own },
-    { name: 'taken down inside', command: () => 'ip link set eth0 down', told: () => `^link ${veth(a)}$`, ...own },
-    { name: 'default route removed', command: () => 'ip route del default', told: () => `^link ${veth(a)}$`, ...own },
-  ],
-  D6: [
-    {
-      name: 'our table deleted',
-      command: () => 'nft delete table inet overlay',
-      told: () => '^(isolation|bridge-pass)',
-    },
-  ],
-}
+/** What breaks are told of. */
+const scene = (): Scene => ({ bridge: bridge(), vxlan: vxlan(), flooded: `ovvx${floodedVni}`, a, c })
 
 /** Those that the break concerns, and two others that must not notice. */
 const concerned = (): readonly Pair[] => [
@@ -170,14 +71,14 @@ const concerned = (): readonly Pair[] => [
 const others = (): Pair => [c, d]
 
 /** Breaks it, waits until all is as before and was told, and prints how long that took by the event. */
-async function mended(line: string, { name, command, where = () => h1, told }: Break): Promise<readonly Passage[]> {
+async function mended(line: string, { name, command, isInside, told }: Break): Promise<readonly Passage[]> {
   const before = await shapeOf(h1, a, b)
   const seen = events.all().length
-  const pattern = new RegExp(told())
+  const pattern = new RegExp(told(scene()))
   let took = Number.NaN
   const passages = await through(lab, `${line} ${name}`, [...concerned(), others()], async () => {
     const began = Date.now()
-    await where().exec(command())
+    await (isInside ? a.sandbox : h1).exec(command(scene()))
     const event = await toldOf(`${line} ${name}: told`, seen, pattern)
     took = Date.parse(event.time) - began
     await untilShape(before, h1, a, b)

@@ -1,7 +1,7 @@
 /** H1 and H9: hosts that are cut off, from the store and the controllers or from each other. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type JsonObject, Node } from '../../../proto/index.ts'
-import { between as bothWays, type Cuts, createCuts } from '../../lab/cuts.ts'
+import { between, type Cuts, createCuts } from '../../lab/cuts.ts'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
 import { until } from '../../lab/until.ts'
@@ -9,7 +9,7 @@ import { kernelState } from '../kernel-state.ts'
 import { keysBelow } from '../store-content.ts'
 import { attachWorkload, detachWorkload, type Workload } from '../workload.ts'
 import { expectIpamClean, expectServes, inhabitedLab, mend, nth, owned } from './inhabited-lab.ts'
-import { between, expectLostAtMost, expectNoneLost, type Pair, through } from './through.ts'
+import { expectLostAtMost, expectNoneLost, ofPair, type Pair, through } from './through.ts'
 import { within } from './within.ts'
 
 let lab: Lab
@@ -46,7 +46,7 @@ const centre = () => nth(lab.controllers, 0).address.split(':')[0] ?? ''
 test('H1 a host is cut off from etcd and controllers for longer than its lease: all traffic goes on, nothing of it is removed', async () => {
   const before = { owned: await owned(lab), kernels: await kernels() }
   const passages = await through(lab, 'H1 host cut off from etcd and controllers', pairs, async () => {
-    const heal = await cuts.cut(bothWays([h1.address], [centre()]))
+    const heal = await cuts.cut(between([h1.address], [centre()]))
     await until(async () => (await nodeOf(h1)).status?.state === 'UNREACHABLE', {
       what: 'h1 to be unreachable',
       deadline: 30_000,
@@ -88,7 +88,7 @@ test('H9 the underlay between two hosts is cut: only their own traffic stops, an
   const passages = await through(lab, 'H9 two hosts cut off from each other', pairs, async () => {
     const sessions = await keysBelow(lab.etcd, 'sessions/')
     const cutAt = performance.now()
-    const heal = await cuts.cut(bothWays([h1.address], [lab.host(2).address]))
+    const heal = await cuts.cut(between([h1.address], [lab.host(2).address]))
     await expectServes(lab, h1, nth(workloads, 2))
     await expectServes(lab, lab.host(2), nth(workloads, 2))
     // Longer than the neighbours' kernels believe each other without an answer.
@@ -102,8 +102,8 @@ test('H9 the underlay between two hosts is cut: only their own traffic stops, an
     )
     await expectServes(lab, h1, nth(workloads, 1))
   })
-  expectNoneLost(others.flatMap((other) => between(passages, other)))
-  expectLostAtMost(between(passages, pair), cutFor + 0.5)
+  expectNoneLost(others.flatMap((other) => ofPair(passages, other)))
+  expectLostAtMost(ofPair(passages, pair), cutFor + 0.5)
   expect(await owned(lab)).toEqual(before.owned)
   expect(await kernels()).toEqual(before.kernels)
 })

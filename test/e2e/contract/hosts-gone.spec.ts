@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type JsonObject, Node } from '../../../proto/index.ts'
-import { between as bothWays, type Cuts, createCuts } from '../../lab/cuts.ts'
+import { between, type Cuts, createCuts } from '../../lab/cuts.ts'
 import type { StartOptions } from '../../lab/daemon.ts'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
@@ -122,7 +122,7 @@ async function echoesIn(netns: Netns): Promise<number> {
 
 const disconnect = () => {
   const rest = [...lab.members.values()].map(({ address }) => address)
-  return cuts.cut(bothWays([h3.address], rest))
+  return cuts.cut(between([h3.address], rest))
 }
 
 /** Its address is now another endpoint's, on another host; then the host is back. */

@@ -6,7 +6,7 @@ import { ping } from '../../lab/ping.ts'
 import { keysBelow, storedKey } from '../store-content.ts'
 import { untilAllAnswer, type Workload } from '../workload.ts'
 import { expectServes, inhabitedLab, mend, nth, owned, shortLease } from './inhabited-lab.ts'
-import { between, expectLostAtMost, expectNoneLost, type Pair, type Passage, through } from './through.ts'
+import { expectLostAtMost, expectNoneLost, ofPair, type Pair, type Passage, through } from './through.ts'
 import { within } from './within.ts'
 
 let lab: Lab
@@ -45,9 +45,9 @@ function withoutAddress(command: readonly string[]): readonly string[] {
 
 /** Of the others nothing is lost; of its own not more than so many seconds' worth. */
 function expectOwnLost(passages: readonly Passage[], seconds: number): void {
-  expectNoneLost(between(passages, others))
+  expectNoneLost(ofPair(passages, others))
   expectLostAtMost(
-    own.flatMap((pair) => between(passages, pair)),
+    own.flatMap((pair) => ofPair(passages, pair)),
     seconds,
   )
 }

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
 import { until } from '../../lab/until.ts'
-import { attach, detachAll } from '../attach-calls.ts'
+import { attach, detachAll, detachIfThere } from '../attach-calls.ts'
 import { type StartOptions, startedLab } from '../started-lab.ts'
 import { keysBelow } from '../store-content.ts'
 import { attachWorkload, createNetwork, untilAllAnswer, type Workload } from '../workload.ts'
@@ -74,6 +74,7 @@ export async function expectIpamClean(lab: Lab): Promise<void> {
  * For `afterEach`, so that the next test tells its own: what one that failed
  * left ended or frozen runs again, and what it left attached is detached. What
  * is there from test to test has a name that begins with `on-`.
+ * @throws Error when something cannot be put right: the next test would fail by it.
  */
 export async function mend(lab: Lab): Promise<void> {
   const agents = lab.hosts.map(({ agent }) => agent)
@@ -82,6 +83,9 @@ export async function mend(lab: Lab): Promise<void> {
     else await daemon.start()
   const endpoints = await keysBelow(nth(lab.etcdMembers, 0), 'endpoints/')
   const strays = endpoints.filter(({ value }) => !String(value['name']).startsWith('on-'))
-  for (const { path, value } of strays)
-    await lab.hosts.find(({ name }) => name === value['node'])?.overlayctl('detach', path.split('/').at(-1) ?? '')
+  if (strays.length > 0) await Promise.all(agents.map((agent) => agent.ready()))
+  for (const { path, value } of strays) {
+    const host = lab.hosts.find(({ name }) => name === value['node'])
+    if (host) await detachIfThere(host, path.split('/').at(-1) ?? '')
+  }
 }

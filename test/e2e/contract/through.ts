@@ -48,8 +48,8 @@ export async function through(
 
 const none: PingCount = { sent: 0, received: 0, lost: [] }
 
-/** Those between the two, both ways. */
-export function between(passages: readonly Passage[], [a, b]: Pair): readonly Passage[] {
+/** Those of the two, both ways. */
+export function ofPair(passages: readonly Passage[], [a, b]: Pair): readonly Passage[] {
   return passages.filter(({ from, to }) => (from === a && to === b) || (from === b && to === a))
 }
 

@@ -12,8 +12,8 @@ export interface WatchedEvents {
 
 /** Resolves when events are told; `network` is changed for that. It ends with the lab. */
 export async function watchEvents(lab: Lab, network: string): Promise<WatchedEvents> {
-  const controller = lab.controllers[0]?.address ?? ''
-  const command = [process.execPath, program('overlayctl.cjs'), '--controller', controller, '-o', 'json', 'events']
+  const controllers = lab.controllers.map(({ address }) => address).join()
+  const command = [process.execPath, program('overlayctl.cjs'), '--controller', controllers, '-o', 'json', 'events']
   const run = await lab.ctl.spawn('events', command)
   const all = () =>
     readFileSync(run.log, 'utf8')
