@@ -1,4 +1,7 @@
 import { getEventListeners } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { pause } from './retry.ts'
 import { firstOf } from './signals.ts'
@@ -10,6 +13,20 @@ it('aborts with the first, for its reason, and leaves nothing in the others', ()
   const why = new Error('over')
   short.abort(why)
   expect(signal.reason).toBe(why)
+  expect(getEventListeners(long.signal, 'abort')).toEqual([])
+})
+
+it('leaves nothing in a signal of which many were made, after garbage was collected, too', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const long = new AbortController()
+  const others = Array.from({ length: 50 }, () => new AbortController())
+  const signals = others.map(({ signal }) => firstOf(long.signal, signal))
+  // What is referred to weakly only is kept for as long as this turn.
+  await setImmediate()
+  collectGarbage()
+  for (const other of others) other.abort()
+  expect(signals.every(({ aborted }) => aborted)).toBe(true)
   expect(getEventListeners(long.signal, 'abort')).toEqual([])
 })
 
