@@ -15,6 +15,7 @@ import {
 } from '../state/item.ts'
 import { firstMetricOf } from './default-routes.ts'
 import type {
+  Announcement,
   HostRoute,
   HostRoutesFound,
   Kernel,
@@ -31,6 +32,7 @@ export class FakeKernel implements Kernel {
   readonly items = new Map<string, AnyItem>()
   /** All that was asked for, in order. */
   readonly operations: Operation[] = []
+  readonly announced: Announcement[] = []
   /** Names of veths that were made ahead and neither taken up nor abandoned. */
   readonly prepared = new Set<string>()
   /** Cookies by path. */
@@ -65,6 +67,11 @@ export class FakeKernel implements Kernel {
 
   apply(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
     return Promise.resolve(operations.map((operation) => this.#applyOne(operation)))
+  }
+
+  announce(announcements: readonly Announcement[]): Promise<void> {
+    this.announced.push(...announcements)
+    return Promise.resolve()
   }
 
   prepare({ name }: Veth): void {

@@ -1,6 +1,7 @@
 /** The host's kernel as the agent sees it. `linux.ts` is the real one, `fake.ts` for unit tests. */
 import type { OverlayError } from '../../lib/errors.ts'
 import type { Cidr, Ip } from '../../lib/ip.ts'
+import type { Mac } from '../../lib/mac.ts'
 import type { AnyItem, Item, ObservedItem, SandboxPlace, Veth } from '../state/item.ts'
 
 /** Make the object so, whatever it is now; or remove it. Both may be repeated. */
@@ -9,6 +10,15 @@ export type Operation = { readonly do: 'put'; readonly item: Item } | { readonly
 export type OperationResult =
   /** `rebuilt`: a link had to be made anew, or to let go of its neighbours, so that what hung on it is gone. */
   { readonly ok: true; readonly rebuilt: boolean } | { readonly ok: false; readonly error: OverlayError }
+
+/** An address of a network that has another MAC than it had. */
+export interface Announcement {
+  readonly bridge: string
+  readonly address: Ip
+  readonly mac: Mac
+  /** The veth of the endpoint that has it; undefined: it is on another host. */
+  readonly port: string | undefined
+}
 
 /** A network namespace, by what it is. */
 export interface NetnsIdentity {
@@ -89,6 +99,12 @@ export interface Kernel {
    * per operation.
    */
   apply(operations: readonly Operation[]): Promise<readonly OperationResult[]>
+  /**
+   * Tells the sandboxes on each bridge, but for the one that has the address: who has
+   * an entry for it in his ARP or ND cache has the new MAC at once, who has none gets
+   * none. Nothing leaves the host. What fails is logged. Throws nothing.
+   */
+  announce(announcements: readonly Announcement[]): Promise<void>
   /**
    * Does ahead what of a veth's put takes longest and needs no address: the
    * pair, down inside, and unmarked, so that another run of the agent sweeps it if

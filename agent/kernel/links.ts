@@ -137,6 +137,13 @@ export function dumpLinks(socket: NetlinkSocket): Link[] {
   return socket.dump({ ...task, what: 'list the links' }, decodeLink)
 }
 
+/** The ports of the bridge with that index. @throws OverlayError */
+export function dumpPorts(socket: NetlinkSocket, master: number): Link[] {
+  const attributes = [withoutStatistics, u32(IFLA_MASTER, master)]
+  const task = { type: RTM_GETLINK, flags: 0, header: linkHeader(0), attributes }
+  return socket.dump({ ...task, what: 'list the ports of a bridge' }, decodeLink)
+}
+
 /**
  * Makes a link of a kind and reads it back. A peer's attributes are part of
  * `info`.

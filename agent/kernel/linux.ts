@@ -5,6 +5,7 @@ import { familyOf } from '../../lib/ip.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { AnyItem, BridgeAddress, Difference, ObservedItem } from '../state/item.ts'
 import { deleteAddress, dumpAddresses } from './addresses.ts'
+import { Announcer } from './announcer.ts'
 import { allowIpv6, putBridge } from './bridge.ts'
 import { ChangeFeed } from './changes.ts'
 import { applyEntries, entriesAtOnce, isEntryOperation } from './entries.ts'
@@ -39,7 +40,7 @@ export interface LinuxKernelOptions {
 /**
  * Works on the network namespace that the calling thread is in. Everything but
  * the firewall is synchronous; what takes long lets others run in between.
- * @throws OverlayError when not permitted (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)
+ * @throws OverlayError when not permitted (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN; CAP_NET_RAW to announce)
  */
 export function createLinuxKernel(options: LinuxKernelOptions): Kernel {
   const { clusterUid, vxlanPort = 4789, changesInterval = 200, sysctls, log } = options
@@ -57,6 +58,7 @@ export function createLinuxKernel(options: LinuxKernelOptions): Kernel {
   const firewall = createFirewall(log, vxlanPort, (change) => feed.changeFirewall(change))
   const limits = neighbourLimits(log, sysctls)
   limits.raise()
+  const announcer = new Announcer(host)
   // Of its own: others are asked while its answer is read.
   const routesSocket = new NetlinkSocket()
   let looking: Promise<HostRoutesFound> | undefined
@@ -89,6 +91,7 @@ export function createLinuxKernel(options: LinuxKernelOptions): Kernel {
       }
       return results
     },
+    announce: (announcements) => announcer.announce(announcements),
     prepare: (veth) => prepareVeth(host, veth),
     abandon: (name) => abandonVeth(host, name),
     netnsIdentity: (path) => namespaces.identity(path),
@@ -105,6 +108,7 @@ export function createLinuxKernel(options: LinuxKernelOptions): Kernel {
     sourceTowards: (destination) => sourceTowards(host.socket, destination),
     close() {
       feed.close()
+      announcer.close()
       host.socket.close()
       host.strictSocket.close()
       routesSocket.close()

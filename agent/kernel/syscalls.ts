@@ -20,11 +20,15 @@ const call = {
     [number, number, number, Buffer, Buffer]
   >,
   send: libc.func('int64_t send(int, _In_ uint8_t *, size_t, int)') as Call<[number, Buffer, number, number]>,
+  sendto: libc.func('int64_t sendto(int, _In_ uint8_t *, size_t, int, _In_ uint8_t *, int)') as Call<
+    [number, Buffer, number, number, Buffer, number]
+  >,
   recv: libc.func('int64_t recv(int, _Out_ uint8_t *, size_t, int)') as Call<[number, Buffer, number, number]>,
   recvmsg: libc.func('int64_t recvmsg(int, _Inout_ uint8_t *, int)') as Call<[number, Buffer, number]>,
 }
 
 export const AF_NETLINK = 16
+export const AF_PACKET = 17
 export const SOCK_RAW = 3
 const SOCK_CLOEXEC = 0o2000000
 export const CLONE_NEWNET = 0x40000000
@@ -80,6 +84,11 @@ export function getSocketOption(descriptor: number, level: number, option: numbe
 export function send(descriptor: number, bytes: Buffer): void {
   const sent = checked('send', call.send(descriptor, bytes, bytes.length, 0))
   if (sent !== bytes.length) throw new OverlayError('internal', `send: ${sent} of ${bytes.length} bytes were taken`)
+}
+
+/** Does not wait: what cannot be taken now is refused. @throws SystemError */
+export function sendTo(descriptor: number, bytes: Buffer, address: Buffer): void {
+  checked('sendto', call.sendto(descriptor, bytes, bytes.length, MSG_DONTWAIT, address, address.length))
 }
 
 /** Waits for a datagram. @returns its length; the rest of a longer one is lost. @throws SystemError */

@@ -1,4 +1,4 @@
-/** Broadcast and multicast: across the hosts that have a multicast network, and nowhere else. */
+/** Broadcast and multicast: across the hosts that have a multicast network, and nowhere else; and what each host tells its own alone. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Network } from '../../proto/index.ts'
 import { type Capture, startCapture } from '../lab/capture.ts'
@@ -132,6 +132,41 @@ test('a network that is none stays silent beside it', async () => {
   expect(ofQuiet.filter(isBum)).toEqual([])
 })
 
+test.each([
+  ['that network', () => party, () => [a, b, c, d]],
+  ['one that is none', () => quiet, () => [e, f, g]],
+])(
+  'in %s, an address that another endpoint gets leads there at once for all who spoke with the former',
+  async (_, network, peers) => {
+    let owner = await attachWorkload(lab, lab.host(1), network().name, `first-of-${network().name}`)
+    const { addresses } = owner.endpoint
+    const [ip = '', ip6 = ''] = addresses
+    const untilAnswered = (what: string) =>
+      until(
+        async () => {
+          const answers = await Promise.all(peers().map(({ sandbox }) => answering(sandbox, addresses)))
+          return answers.every(({ length }) => length === addresses.length)
+        },
+        // Sooner than any of them asks for the MAC anew by itself.
+        { what, deadline: 5_000 },
+      )
+    await untilAnswered('the first one to answer')
+    const wires = await Promise.all(lab.hosts.map(wire))
+    // On another host, on that one again, and on the first one again.
+    for (const [at, number] of [2, 2, 1].entries()) {
+      await detachWorkload(owner)
+      const name = `next-of-${network().name}-${at}`
+      owner = await attachWorkload(lab, lab.host(number), network().name, name, '--ip', ip, '--ip6', ip6)
+      await untilAnswered(`${name} to answer, on h${number}`)
+    }
+    const packets = (await Promise.all(wires.map(async (each) => (await each.stop()).vxlan()))).flat()
+    expect(packets.length).toBeGreaterThan(0)
+    const strays = packets.filter((packet) => isBum(packet) && (packet.vni === quiet.vni || isAnnouncement(packet)))
+    expect(strays).toEqual([])
+    await detachWorkload(owner)
+  },
+)
+
 test('a host gets nothing more once its last endpoint is detached, and all of it again with the next one', async () => {
   const entries = () => a.host.exec(`bridge fdb show dev ovvx${party.vni} | grep ^00:00:00:00:00:00 || true`)
   const h2 = c.host.address
@@ -166,6 +201,11 @@ function heardFrom(listener: Listener, { name }: Workload): readonly string[] {
 async function packetsOfParty(capture: Capture): Promise<readonly VxlanPacket[]> {
   const packets = await (await capture.stop()).vxlan()
   return packets.filter(({ vni }) => vni === party.vni)
+}
+
+/** That a MAC has an address, which nobody had asked for. */
+function isAnnouncement({ inner: { text } }: VxlanPacket): boolean {
+  return /^Announcement|who-has (\S+) tell \1,|neighbor advertisement/.test(text)
 }
 
 function isOfGateway(text: string): boolean {
