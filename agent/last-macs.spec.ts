@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseIp } from '../lib/ip.ts'
 import { parseMac } from '../lib/mac.ts'
 import type { Operation } from './kernel/kernel.ts'
-import { LastMacs } from './last-macs.ts'
+import { type Done, LastMacs } from './last-macs.ts'
 import { planVeth } from './plan.ts'
 import type { AnyItem, Item, Neighbour } from './state/item.ts'
 import { endpointOf, macOfEndpoint, networkOf, selfOf } from './testing/views.ts'
@@ -27,11 +27,22 @@ function local(digits: string): Item {
 const put = (item: Item): Operation => ({ do: 'put', item })
 const gone = (item: AnyItem): Operation => ({ do: 'delete', item })
 
-/** What is announced after each operation, as `MAC of ADDRESS at PORT`. */
-function announced(...operations: readonly Operation[]): readonly string[] {
-  const macs = new LastMacs()
-  return operations.map((operation) => text(macs.after(operation, undefined)))
+const bridge = (name = 'ovbr7'): Item => ({ kind: 'bridge', name, mac: macOfEndpoint('01'), mtu: 1450, alias: name })
+const anew = (operation: Operation): Done => ({ operation, before: undefined })
+
+/** One that has made its bridges. */
+function started(most?: number): LastMacs {
+  const macs = new LastMacs(most)
+  macs.after([anew(put(bridge())), anew(put(bridge('ovbr8')))])
+  return macs
 }
+
+/** What is announced after each operation, as `MAC of ADDRESS at PORT`. */
+function announcedBy(macs: LastMacs, ...operations: readonly Operation[]): readonly string[] {
+  return operations.map((operation) => text(macs.after([anew(operation)])))
+}
+
+const announced = (...operations: readonly Operation[]) => announcedBy(started(), ...operations)
 
 const text = (announcements: ReturnType<LastMacs['after']>) =>
   announcements.map(({ mac, address: of, port }) => `${mac.slice(-2)} of ${of} at ${port ?? 'another host'}`).join(', ')
@@ -63,8 +74,9 @@ test('what is put for the first time, or again as it was, is not announced', () 
 })
 
 test('what is replaced is known from what was there', () => {
-  expect(text(new LastMacs().after(put(remote('06')), remote('05')))).toBe(elsewhere)
-  expect(text(new LastMacs().after(put(remote('06')), remote('06')))).toBe('')
+  const over = (before: AnyItem) => text(new LastMacs().after([{ operation: put(remote('06')), before }]))
+  expect(over(remote('05'))).toBe(elsewhere)
+  expect(over(remote('06'))).toBe('')
 })
 
 test('an interface whose inside is not known says nothing', () => {
@@ -76,13 +88,27 @@ test('an interface whose inside is not known says nothing', () => {
   expect(announced(gone({ ...seen, inside: known }), put(remote('06')))).toEqual(['', elsewhere])
 })
 
-test('so many addresses are kept: those that were written of last', () => {
-  const macs = new LastMacs(2)
-  const three = ['10.0.9.1', '10.0.9.2', '10.0.9.3'] as const
-  for (const ip of three) macs.after(put(remote('05', ip)), undefined)
-  macs.after(gone(remote('05', three[1])), undefined)
-  macs.after(put(remote('05', '10.0.9.4')), undefined)
-  const [first, second, third] = three
-  const now = [second, '10.0.9.4', first, third].map((ip) => macs.after(put(remote('06', ip)), undefined).length)
-  expect(now).toEqual([1, 1, 0, 0])
+test('on a bridge that was there before this agent ran, what it has not seen may have been anybody’s', () => {
+  const macs = new LastMacs()
+  expect(announcedBy(macs, put(remote('06')), put(remote('06')))).toEqual([elsewhere, ''])
+  expect(announcedBy(macs, put(local('06')))).toEqual([''])
+  // Somebody took it away from below a sandbox.
+  const veth = local('02')
+  const mended = [anew(put(bridge())), { operation: put(veth), before: veth }, anew(put(remote('05', '10.0.9.7')))]
+  expect(text(macs.after(mended))).toContain('05 of 10.0.9.7 at another host')
+})
+
+test('of a bridge that is gone nobody remembers anything', () => {
+  const macs = started()
+  expect(announcedBy(macs, put(remote('05')), gone(bridge()))).toEqual(['', ''])
+  expect(announcedBy(macs, put(bridge()), put(remote('06')))).toEqual(['', ''])
+})
+
+test('so many addresses are kept, those that were written of last; any other may have been anybody’s then', () => {
+  const [first, second, third, fourth] = ['10.0.9.1', '10.0.9.2', '10.0.9.3', '10.0.9.4'] as const
+  const macs = started(2)
+  expect(announcedBy(macs, put(remote('05', first)), put(remote('05', second)))).toEqual(['', ''])
+  expect(announcedBy(macs, put(remote('05', second)), put(remote('05', third)))).toEqual(['', ''])
+  expect(announcedBy(macs, put(remote('05', second)))).toEqual([''])
+  expect(announcedBy(macs, put(remote('05', fourth)))).toEqual(['05 of 10.0.9.4 at another host'])
 })

@@ -5,8 +5,8 @@ import { diff, type ItemMap, itemMap } from './diff.ts'
 import type { Comparison } from './drift/compare.ts'
 import { Drift, type Finding } from './drift/drift.ts'
 import { renamed } from './drift/renamed.ts'
-import type { Announcement, Kernel, Operation, OperationResult, SandboxOf } from './kernel/kernel.ts'
-import { LastMacs } from './last-macs.ts'
+import type { Kernel, Operation, OperationResult, SandboxOf } from './kernel/kernel.ts'
+import { type Done, LastMacs } from './last-macs.ts'
 import { Failures } from './reconciler-failures.ts'
 import { Known } from './reconciler-known.ts'
 import { type AnyItem, carrierOf, type Item, itemId } from './state/item.ts'
@@ -101,11 +101,11 @@ export class Work {
     this.#failures.begin(keys)
     const unblocked: Key[] = []
     const mended: Finding[] = []
-    const announcements: Announcement[] = []
+    const done: Done[] = []
     operations.forEach((operation, at) => {
       const { item, do: what } = operation
       if (!this.#note(operation, results[at], keyOf(itemId(item)))) return
-      announcements.push(...this.#lastMacs.after(operation, actual.get(itemId(item))))
+      done.push({ operation, before: actual.get(itemId(item)) })
       if (what === 'put' && 'name' in item) unblocked.push(...this.#failures.waitingFor(item.name))
       const finding = this.#drift.mended(itemId(item))
       if (finding) mended.push(finding)
@@ -113,6 +113,7 @@ export class Work {
     const blocked = this.#failures.end()
     if (before) this.#audited = true
     if (mended.length > 0) onMended(mended)
+    const announcements = this.#lastMacs.after(done)
     if (announcements.length > 0) await kernel.announce(announcements)
     return { blocked, unblocked, rebuilt: results.some((result) => result.ok && result.rebuilt) }
   }
