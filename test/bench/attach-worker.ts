@@ -1,6 +1,7 @@
 /**
- * Alternates, in one host: an attach by the agent; the same work of the kernel
- * alone; the same transaction alone. So all three see the same machine.
+ * Alternates: an attach by the agent; the same work of the kernel alone, on the
+ * host that this runs on; the same transaction alone. So all three see the same
+ * machine.
  */
 import { credentials } from '@grpc/grpc-js'
 import { createLinuxKernel } from '../../agent/kernel/linux.ts'
