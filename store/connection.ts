@@ -69,7 +69,7 @@ export class Connection {
       // With the shared pool all connections to one target would be one.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 500,
+      'grpc.max_reconnect_backoff_ms': 1_000,
       'grpc.dns_min_time_between_resolutions_ms': 2_000,
       'grpc.enable_http_proxy': 0,
       'grpc.enable_retries': 0,

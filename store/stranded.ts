@@ -2,7 +2,7 @@
 import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
 
 /** Of one alone. The first repeat at once: etcd restarted is etcd back. */
-const usual: Backoff = { first: 50, most: 1_000 }
+const usual: Backoff = { first: 50, most: 2_000 }
 /** One among many waits so many times as long at most. */
 const mostShares = 20
 
