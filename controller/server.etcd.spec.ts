@@ -36,6 +36,9 @@ describe('events', () => {
     if (!network) throw new Error('no network')
     await registerNode(served.store, 'n1', '192.0.2.7')
     await startSession(served.store, 'n1')
+    // Its record and its session are followed each by itself.
+    const isLive = () => watchers.every(({ seen }) => seen.some(({ action }) => action === 'LIVE'))
+    await until('both to be told that it lives', isLive)
     const endpoint = await claim(served.store, network, 'n1', '10.0.9.2')
     await served.store.commit({ compares: [], writes: [remove(served.store.keys.session('n1'))] })
     await served.client.service(NodesService).remove({ name: 'n1' })
