@@ -9,7 +9,7 @@ export interface Backoff {
   readonly most: number
 }
 
-export const defaultBackoff: Backoff = { first: 50, most: 5_000 }
+const defaultBackoff: Backoff = { first: 50, most: 5_000 }
 
 /** The jittered delay before attempt `attempt` (0 is the first repeat). */
 export function delayBefore(attempt: number, { first, most }: Backoff = defaultBackoff): number {

@@ -77,7 +77,7 @@ export function openNamespaces(defaults: SocketOptions = {}): Namespaces {
  * Makes libuv start its threads now. They keep the namespace in force when they
  * start, so that must not happen while the thread is in a sandbox.
  */
-export function warmThreadPool(): void {
+function warmThreadPool(): void {
   stat('/', () => undefined)
 }
 
