@@ -1,4 +1,7 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, getEventListeners } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { pino } from 'pino'
 import { expect, it } from 'vitest'
 import { EventsService } from '../proto/index.ts'
@@ -29,4 +32,28 @@ it('a stream that begins while the server closes is told so', async () => {
   ;(handle as (call: unknown) => void)(call)
   await call.ended
   expect(told).toEqual([true])
+})
+
+it('streams that have ended leave nothing in what tells of the shutdown, after garbage was collected, too', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  let finish = () => {}
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const handler = async function* () {
+    await finished
+    yield* []
+  }
+  const { signal: closing } = new AbortController()
+  const gate = createGate('this server', 'streams', 50)
+  const handle = handleCall(EventsService.methods.watch, handler, { gate, closing, log: pino({ level: 'silent' }) })
+  const calls = Array.from({ length: 50 }, () => new StreamCall())
+  for (const call of calls) (handle as (call: unknown) => void)(call)
+  await setImmediate()
+  collectGarbage()
+  finish()
+  await Promise.all(calls.map(({ ended }) => ended))
+  await setImmediate()
+  expect(getEventListeners(closing, 'abort')).toEqual([])
 })

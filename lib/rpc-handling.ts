@@ -12,6 +12,7 @@ import { OverlayError } from './errors.ts'
 import type { Logger } from './log.ts'
 import type { Gate } from './overload.ts'
 import { fromStatus, toStatus } from './rpc-status.ts'
+import { firstOf } from './signals.ts'
 
 export interface CallContext {
   /**
@@ -102,10 +103,8 @@ export function handleCall(method: AnyMethod, handler: AnyHandler, { gate, closi
     }
   return (call: StreamCall) => {
     const controller = new AbortController()
-    const context = contextOf(call, controller)
     // It may have begun just before the server took no more.
-    if (closing.aborted) controller.abort()
-    else closing.addEventListener('abort', () => controller.abort(), { signal: context.signal, once: true })
+    const context = { ...contextOf(call, controller), signal: firstOf(controller.signal, closing) }
     // By itself the end of the caller's half would destroy the stream before our half has ended.
     const input = () =>
       method.kind === 'duplex'
