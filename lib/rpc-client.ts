@@ -57,28 +57,61 @@ export interface RpcClientOptions {
   readonly credentials: ChannelCredentials
   /** Deadline of unary calls, in milliseconds. Streams have none. */
   readonly timeout: number
+  /** Told of what comes with each answer, before it: its initial metadata. */
+  readonly onMetadata?: (metadata: Metadata) => void
 }
 
-/** Connects with the first call. Half-open connections are found by keepalive. */
-export function createRpcClient({ address, credentials, timeout }: RpcClientOptions): RpcClient {
-  const client = new Client(address, credentials, {
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-    'grpc.max_receive_message_length': -1,
-    // With the shared pool a new client would get the connection of the former one, which may be dead.
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.enable_http_proxy': 0,
-  })
+/**
+ * Connects with the first call. Half-open connections are found by keepalive.
+ * After a call that was refused as unauthenticated the next one connects anew:
+ * who calls is settled when a connection is made, and the certificate may have
+ * been renewed since, or the peer have learnt of its authority.
+ */
+export function createRpcClient({ address, credentials, timeout, onMetadata }: RpcClientOptions): RpcClient {
+  const open = () => new Client(address, credentials, channelOptions)
+  let current = open()
+  let closed = false
+  const dial: Dial = {
+    client: () => current,
+    sent: (call) => onMetadata && call.on('metadata', onMetadata),
+    failed: (client, error) => {
+      if (error.code !== 'unauthenticated' || client !== current || closed) return
+      // Streams that it has go on until they end.
+      client.close()
+      current = open()
+    },
+  }
   return {
     address,
     service<S extends Service>(service: S) {
-      const calls = Object.entries(service.methods).map(([name, method]) => [name, callOf(client, method, timeout)])
+      const calls = Object.entries(service.methods).map(([name, method]) => [name, callOf(dial, method, timeout)])
       return Object.fromEntries(calls) as Calls<S>
     },
-    answers: (milliseconds) => answers(client, Date.now() + milliseconds),
-    close: () => client.close(),
+    answers: (milliseconds) => answers(current, Date.now() + milliseconds),
+    close() {
+      closed = true
+      current.close()
+    },
   }
+}
+
+const channelOptions = {
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.max_receive_message_length': -1,
+  // With the shared pool a new client would get the connection of the former one, which may be dead.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.enable_http_proxy': 0,
+}
+
+/** Of the connection that calls go by now. */
+interface Dial {
+  client(): Client
+  /** Told of each call. */
+  sent(call: { on(event: 'metadata', listener: (metadata: Metadata) => void): unknown }): void
+  /** Told of each call of this client that failed. */
+  failed(client: Client, error: OverlayError): void
 }
 
 /** A connection counts as ready once the peer has sent its settings: who is stopped only accepts it. */
@@ -96,23 +129,31 @@ async function answers(client: Client, deadline: number): Promise<boolean> {
   }
 }
 
-function callOf(client: Client, method: AnyMethod, timeout: number) {
+function callOf(dial: Dial, method: AnyMethod, timeout: number) {
   if (method.kind === 'unary')
-    return (request: object, options?: CallOptions) => unary(client, method, request, { timeout, ...options })
+    return (request: object, options?: CallOptions) => unary(dial, method, request, { timeout, ...options })
   if (method.kind === 'server-stream')
     return (request: object, options: CallOptions = {}) => {
       const { input, output, path } = method
+      const client = dial.client()
       const call = client.makeServerStreamRequest(path, encoder(input), decoder(output), request, callOptions(options))
-      return received(call, options.signal)
+      dial.sent(call)
+      return received(call, (error) => dial.failed(client, error), options.signal)
     }
-  return (options: CallOptions = {}) => duplex(client, method, options)
+  return (options: CallOptions = {}) => duplex(dial, method, options)
 }
 
-function unary(client: Client, { path, input, output }: AnyMethod, request: object, options: CallOptions) {
+function unary(dial: Dial, { path, input, output }: AnyMethod, request: object, options: CallOptions) {
   return new Promise<unknown>((resolve, reject) => {
     const { signal } = options
     const givenUp = () => new OverlayError('deadline', 'the call was given up')
     if (signal?.aborted) return reject(givenUp())
+    const client = dial.client()
+    const failure = (thrown: Error) => {
+      const error = fromStatus(thrown)
+      dial.failed(client, error)
+      return signal?.aborted ? givenUp() : error
+    }
     const call = client.makeUnaryRequest(
       path,
       encoder(input),
@@ -122,23 +163,26 @@ function unary(client: Client, { path, input, output }: AnyMethod, request: obje
       callOptions(options),
       (error, answer) => {
         signal?.removeEventListener('abort', cancel)
-        if (error) reject(signal?.aborted ? givenUp() : fromStatus(error))
+        if (error) reject(failure(error))
         else resolve(answer)
       },
     )
+    dial.sent(call)
     const cancel = () => call.cancel()
     signal?.addEventListener('abort', cancel, { once: true })
   })
 }
 
-function duplex(client: Client, method: AnyMethod, options: CallOptions): Duplex<unknown, unknown> {
+function duplex(dial: Dial, method: AnyMethod, options: CallOptions): Duplex<unknown, unknown> {
+  const client = dial.client()
   const call: ClientDuplexStream<unknown, unknown> = client.makeBidiStreamRequest(
     method.path,
     encoder(method.input),
     decoder(method.output),
     callOptions(options),
   )
-  const answers = received(call, options.signal)
+  dial.sent(call)
+  const answers = received(call, (error) => dial.failed(client, error), options.signal)
   return {
     send: (message) => void call.write(message),
     end: () => call.end(),
@@ -147,13 +191,18 @@ function duplex(client: Client, method: AnyMethod, options: CallOptions): Duplex
 }
 
 /** The stream's messages. Ends quietly when the caller's signal aborts. */
-function received(call: ClientReadableStream<unknown>, signal?: AbortSignal): AsyncIterable<unknown> {
+function received(
+  call: ClientReadableStream<unknown>,
+  failed: (error: OverlayError) => void,
+  signal?: AbortSignal,
+): AsyncIterable<unknown> {
   const cancel = () => call.cancel()
   // Without a listener an error between two reads would end the process. One that
   // comes before the first read is told to nobody else.
   let failure: Error | undefined
   call.on('error', (error) => {
     failure = error
+    failed(fromStatus(error))
   })
   if (signal?.aborted) cancel()
   signal?.addEventListener('abort', cancel, { once: true })

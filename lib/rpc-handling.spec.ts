@@ -2,6 +2,7 @@ import { EventEmitter, getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { Metadata } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import { expect, it } from 'vitest'
 import { EventsService } from '../proto/index.ts'
@@ -11,6 +12,7 @@ import { type CallContext, handleCall } from './rpc-handling.ts'
 /** As grpc-js gives one to a handler. */
 class StreamCall extends EventEmitter {
   readonly request = {}
+  readonly metadata = new Metadata()
   readonly ended = new Promise<void>((resolve) => {
     this.end = resolve
   })

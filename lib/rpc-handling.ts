@@ -1,6 +1,7 @@
 /** One call on its way through our server: read, let in, handled, answered. */
 import type { EventEmitter } from 'node:events'
 import type {
+  Metadata,
   ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
@@ -8,19 +9,25 @@ import type {
   UntypedHandleCall,
 } from '@grpc/grpc-js'
 import type { AnyMethod } from '../proto/index.ts'
-import { OverlayError } from './errors.ts'
 import type { Logger } from './log.ts'
 import type { Gate } from './overload.ts'
+import { admissionOf, type Caller } from './rpc-access.ts'
 import { fromStatus, toStatus } from './rpc-status.ts'
 import { firstOf } from './signals.ts'
+import { decoded, readable } from './unreadable.ts'
 
 export interface CallContext {
   /**
-   * Aborts when the caller is gone or its deadline has passed, and after the end
-   * of the call. Of a shutdown a stream learns at once, any other call when its
+   * Aborts when the caller is gone, its deadline has passed, or, of a stream, it
+   * may call no more; and after the end of the call. Of a shutdown a stream learns at once, any other call when its
    * grace is over.
    */
   readonly signal: AbortSignal
+  /**
+   * Who calls, by a certificate that was looked at. Undefined on a server that
+   * does not ask (in clear, or on a unix socket), and in methods for strangers.
+   */
+  readonly caller: Caller | undefined
   /** The caller's address, as grpc-js tells it. */
   readonly peer: string
   /** When the caller gives up: milliseconds since the epoch, or Infinity. */
@@ -42,30 +49,6 @@ export function definitionOf({ path, kind, input, output }: AnyMethod) {
     responseSerialize: (value: unknown) => Buffer.from(output.encode(value as object)),
     responseDeserialize: (bytes: Buffer) => output.decode(bytes),
   }
-}
-
-/** A request that cannot be read. Thrown by the decoder it would reach the caller as an error of ours. */
-class Unreadable {
-  readonly error: OverlayError
-
-  constructor(error: OverlayError) {
-    this.error = error
-  }
-}
-
-function decoded(type: AnyMethod['input'], bytes: Buffer): unknown {
-  try {
-    return type.decode(bytes)
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    return new Unreadable(new OverlayError('invalid', `this is no ${type.name}: ${why}`, { cause: error }))
-  }
-}
-
-/** @throws OverlayError `invalid` when it could not be read. */
-function readable(request: unknown): unknown {
-  if (request instanceof Unreadable) throw request.error
-  return request
 }
 
 async function* allReadable(requests: AsyncIterable<unknown>): AsyncGenerator<unknown, void> {
@@ -103,8 +86,10 @@ export function handleCall(method: AnyMethod, handler: AnyHandler, { gate, closi
     }
   return (call: StreamCall) => {
     const controller = new AbortController()
+    const revoked = admissionOf(call.metadata)?.revoked
     // It may have begun just before the server took no more.
-    const context = { ...contextOf(call, controller), signal: firstOf(controller.signal, closing) }
+    const signal = firstOf(controller.signal, closing, ...(revoked ? [revoked] : []))
+    const context = { ...contextOf(call, controller), signal }
     // By itself the end of the caller's half would destroy the stream before our half has ended.
     const input = () =>
       method.kind === 'duplex'
@@ -130,11 +115,16 @@ export function handleCall(method: AnyMethod, handler: AnyHandler, { gate, closi
 }
 
 function contextOf(
-  call: EventEmitter & { getPeer(): string; getDeadline(): Date | number },
+  call: EventEmitter & { metadata: Metadata; getPeer(): string; getDeadline(): Date | number },
   controller: AbortController,
 ): CallContext {
   call.on('cancelled', () => controller.abort())
-  return { signal: controller.signal, peer: call.getPeer(), deadline: Number(call.getDeadline()) }
+  return {
+    signal: controller.signal,
+    caller: admissionOf(call.metadata)?.caller,
+    peer: call.getPeer(),
+    deadline: Number(call.getDeadline()),
+  }
 }
 
 /** Writes what comes, no faster than the other side reads. */

@@ -11,6 +11,7 @@ import { OverlayError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { createGate, type Gate } from './overload.ts'
 import { pause } from './retry.ts'
+import { type Access, accessInterceptor } from './rpc-access.ts'
 import { type AnyHandler, type CallContext, definitionOf, handleCall } from './rpc-handling.ts'
 import { packageRoot } from './version.ts'
 
@@ -37,6 +38,10 @@ export interface RpcServerOptions {
    * when its caller is gone. Health and reflection do not count.
    */
   readonly mostCalls: Readonly<Record<MethodKind, number>>
+  /** Who may call what; undefined: everybody everything. */
+  readonly access?: Access | undefined
+  /** With `access`: see InterceptorOptions. */
+  readonly patience?: number | undefined
 }
 
 export interface RpcServer {
@@ -59,7 +64,8 @@ const defaults: RpcServerOptions = {
   mostCalls: { unary: 1_000, 'server-stream': 1_000, duplex: 1_000 },
 }
 
-export function createRpcServer(log: Logger, { name: who, mostCalls } = defaults): RpcServer {
+export function createRpcServer(log: Logger, options = defaults): RpcServer {
+  const { name: who, mostCalls, access, patience } = options
   const gates: Readonly<Record<MethodKind, Gate>> = {
     unary: createGate(who, 'calls', mostCalls.unary),
     'server-stream': createGate(who, 'streams', mostCalls['server-stream']),
@@ -72,6 +78,7 @@ export function createRpcServer(log: Logger, { name: who, mostCalls } = defaults
     'grpc.max_concurrent_streams': 2 * (mostCalls.unary + mostCalls['server-stream'] + mostCalls.duplex),
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
+    interceptors: access ? [accessInterceptor(access, { name: who, log, patience })] : [],
   })
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   const closing = new AbortController()

@@ -13469,6 +13469,4237 @@ export const overlay = $root.overlay = (() => {
             return Controller;
         })();
 
+        v1.Authority = (function() {
+
+            function Authority(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Authority.prototype.id = "";
+            Authority.prototype.certificate = "";
+            Authority.prototype.sealedKey = $util.newBuffer([]);
+            Authority.prototype.state = 0;
+            Authority.prototype.since = "";
+
+            Authority.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(10).string(message.id);
+                if (message.certificate != null && Object.hasOwnProperty.call(message, "certificate"))
+                    writer.uint32(18).string(message.certificate);
+                if (message.sealedKey != null && Object.hasOwnProperty.call(message, "sealedKey"))
+                    writer.uint32(26).bytes(message.sealedKey);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(32).int32(message.state);
+                if (message.since != null && Object.hasOwnProperty.call(message, "since"))
+                    writer.uint32(42).string(message.since);
+                return writer;
+            };
+
+            Authority.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Authority();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.id = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.certificate = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.sealedKey = reader.bytes();
+                            break;
+                        }
+                    case 4: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 5: {
+                            message.since = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Authority.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Authority)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Authority: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Authority();
+                if (object.id != null)
+                    message.id = String(object.id);
+                if (object.certificate != null)
+                    message.certificate = String(object.certificate);
+                if (object.sealedKey != null)
+                    if (typeof object.sealedKey === "string")
+                        $util.base64.decode(object.sealedKey, message.sealedKey = $util.newBuffer($util.base64.length(object.sealedKey)), 0);
+                    else if (object.sealedKey.length >= 0)
+                        message.sealedKey = object.sealedKey;
+                switch (object.state) {
+                default:
+                    if (typeof object.state === "number") {
+                        message.state = object.state;
+                        break;
+                    }
+                    break;
+                case "STATE_UNSPECIFIED":
+                case 0:
+                    message.state = 0;
+                    break;
+                case "INTRODUCED":
+                case 1:
+                    message.state = 1;
+                    break;
+                case "ACTIVE":
+                case 2:
+                    message.state = 2;
+                    break;
+                case "RETIRING":
+                case 3:
+                    message.state = 3;
+                    break;
+                }
+                if (object.since != null)
+                    message.since = String(object.since);
+                return message;
+            };
+
+            Authority.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.id = "";
+                    object.certificate = "";
+                    if (options.bytes === String)
+                        object.sealedKey = "";
+                    else {
+                        object.sealedKey = [];
+                        if (options.bytes !== Array)
+                            object.sealedKey = $util.newBuffer(object.sealedKey);
+                    }
+                    object.state = options.enums === String ? "STATE_UNSPECIFIED" : 0;
+                    object.since = "";
+                }
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    object.id = message.id;
+                if (message.certificate != null && Object.hasOwnProperty.call(message, "certificate"))
+                    object.certificate = message.certificate;
+                if (message.sealedKey != null && Object.hasOwnProperty.call(message, "sealedKey"))
+                    object.sealedKey = options.bytes === String ? $util.base64.encode(message.sealedKey, 0, message.sealedKey.length) : options.bytes === Array ? Array.prototype.slice.call(message.sealedKey) : message.sealedKey;
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    object.state = options.enums === String ? $root.overlay.v1.Authority.State[message.state] === undefined ? message.state : $root.overlay.v1.Authority.State[message.state] : message.state;
+                if (message.since != null && Object.hasOwnProperty.call(message, "since"))
+                    object.since = message.since;
+                return object;
+            };
+
+            Authority.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            Authority.State = (function() {
+                const valuesById = {}, values = Object.create(valuesById);
+                values[valuesById[0] = "STATE_UNSPECIFIED"] = 0;
+                values[valuesById[1] = "INTRODUCED"] = 1;
+                values[valuesById[2] = "ACTIVE"] = 2;
+                values[valuesById[3] = "RETIRING"] = 3;
+                return values;
+            })();
+
+            return Authority;
+        })();
+
+        v1.AuthoritySet = (function() {
+
+            function AuthoritySet(properties) {
+                this.authorities = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AuthoritySet.prototype.authorities = $util.emptyArray;
+
+            AuthoritySet.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.authorities != null && message.authorities.length)
+                    for (let i = 0; i < message.authorities.length; ++i)
+                        $root.overlay.v1.Authority.encode(message.authorities[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            AuthoritySet.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AuthoritySet();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.authorities && message.authorities.length))
+                                message.authorities = [];
+                            message.authorities.push($root.overlay.v1.Authority.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AuthoritySet.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AuthoritySet)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AuthoritySet: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AuthoritySet();
+                if (object.authorities) {
+                    if (!Array.isArray(object.authorities))
+                        throw TypeError(".overlay.v1.AuthoritySet.authorities: array expected");
+                    message.authorities = [];
+                    for (let i = 0; i < object.authorities.length; ++i) {
+                        if (!$util.isObject(object.authorities[i]))
+                            throw TypeError(".overlay.v1.AuthoritySet.authorities: object expected");
+                        message.authorities[i] = $root.overlay.v1.Authority.fromObject(object.authorities[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            AuthoritySet.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.authorities = [];
+                if (message.authorities && message.authorities.length) {
+                    object.authorities = [];
+                    for (let j = 0; j < message.authorities.length; ++j)
+                        object.authorities[j] = $root.overlay.v1.Authority.toObject(message.authorities[j], options, q + 1);
+                }
+                return object;
+            };
+
+            AuthoritySet.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AuthoritySet;
+        })();
+
+        v1.Trust = (function() {
+
+            function Trust(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Trust.prototype.authorities = "";
+            Trust.prototype.active = "";
+
+            Trust.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    writer.uint32(10).string(message.authorities);
+                if (message.active != null && Object.hasOwnProperty.call(message, "active"))
+                    writer.uint32(18).string(message.active);
+                return writer;
+            };
+
+            Trust.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Trust();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.authorities = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.active = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Trust.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Trust)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Trust: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Trust();
+                if (object.authorities != null)
+                    message.authorities = String(object.authorities);
+                if (object.active != null)
+                    message.active = String(object.active);
+                return message;
+            };
+
+            Trust.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.authorities = "";
+                    object.active = "";
+                }
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    object.authorities = message.authorities;
+                if (message.active != null && Object.hasOwnProperty.call(message, "active"))
+                    object.active = message.active;
+                return object;
+            };
+
+            Trust.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Trust;
+        })();
+
+        v1.Identity = (function() {
+
+            function Identity(properties) {
+                this.trusts = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Identity.prototype.id = "";
+            Identity.prototype.role = "";
+            Identity.prototype.name = "";
+            Identity.prototype.createdAt = "";
+            Identity.prototype.issuedAt = "";
+            Identity.prototype.notAfter = "";
+            Identity.prototype.authority = "";
+            Identity.prototype.trusts = $util.emptyArray;
+            Identity.prototype.origin = "";
+
+            Identity.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(10).string(message.id);
+                if (message.role != null && Object.hasOwnProperty.call(message, "role"))
+                    writer.uint32(18).string(message.role);
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(26).string(message.name);
+                if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
+                    writer.uint32(34).string(message.createdAt);
+                if (message.issuedAt != null && Object.hasOwnProperty.call(message, "issuedAt"))
+                    writer.uint32(42).string(message.issuedAt);
+                if (message.notAfter != null && Object.hasOwnProperty.call(message, "notAfter"))
+                    writer.uint32(50).string(message.notAfter);
+                if (message.authority != null && Object.hasOwnProperty.call(message, "authority"))
+                    writer.uint32(58).string(message.authority);
+                if (message.trusts != null && message.trusts.length)
+                    for (let i = 0; i < message.trusts.length; ++i)
+                        writer.uint32(66).string(message.trusts[i]);
+                if (message.origin != null && Object.hasOwnProperty.call(message, "origin"))
+                    writer.uint32(74).string(message.origin);
+                return writer;
+            };
+
+            Identity.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Identity();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.id = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.role = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.createdAt = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.issuedAt = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.notAfter = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.authority = reader.string();
+                            break;
+                        }
+                    case 8: {
+                            if (!(message.trusts && message.trusts.length))
+                                message.trusts = [];
+                            message.trusts.push(reader.string());
+                            break;
+                        }
+                    case 9: {
+                            message.origin = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Identity.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Identity)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Identity: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Identity();
+                if (object.id != null)
+                    message.id = String(object.id);
+                if (object.role != null)
+                    message.role = String(object.role);
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.createdAt != null)
+                    message.createdAt = String(object.createdAt);
+                if (object.issuedAt != null)
+                    message.issuedAt = String(object.issuedAt);
+                if (object.notAfter != null)
+                    message.notAfter = String(object.notAfter);
+                if (object.authority != null)
+                    message.authority = String(object.authority);
+                if (object.trusts) {
+                    if (!Array.isArray(object.trusts))
+                        throw TypeError(".overlay.v1.Identity.trusts: array expected");
+                    message.trusts = [];
+                    for (let i = 0; i < object.trusts.length; ++i)
+                        message.trusts[i] = String(object.trusts[i]);
+                }
+                if (object.origin != null)
+                    message.origin = String(object.origin);
+                return message;
+            };
+
+            Identity.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.trusts = [];
+                if (options.defaults) {
+                    object.id = "";
+                    object.role = "";
+                    object.name = "";
+                    object.createdAt = "";
+                    object.issuedAt = "";
+                    object.notAfter = "";
+                    object.authority = "";
+                    object.origin = "";
+                }
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    object.id = message.id;
+                if (message.role != null && Object.hasOwnProperty.call(message, "role"))
+                    object.role = message.role;
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
+                    object.createdAt = message.createdAt;
+                if (message.issuedAt != null && Object.hasOwnProperty.call(message, "issuedAt"))
+                    object.issuedAt = message.issuedAt;
+                if (message.notAfter != null && Object.hasOwnProperty.call(message, "notAfter"))
+                    object.notAfter = message.notAfter;
+                if (message.authority != null && Object.hasOwnProperty.call(message, "authority"))
+                    object.authority = message.authority;
+                if (message.trusts && message.trusts.length) {
+                    object.trusts = [];
+                    for (let j = 0; j < message.trusts.length; ++j)
+                        object.trusts[j] = message.trusts[j];
+                }
+                if (message.origin != null && Object.hasOwnProperty.call(message, "origin"))
+                    object.origin = message.origin;
+                return object;
+            };
+
+            Identity.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Identity;
+        })();
+
+        v1.Token = (function() {
+
+            function Token(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Token.prototype.id = "";
+            Token.prototype.hash = $util.newBuffer([]);
+            Token.prototype.role = "";
+            Token.prototype.controlPlane = false;
+            Token.prototype.createdAt = "";
+            Token.prototype.expiresAt = "";
+            Token.prototype.usesLeft = 0;
+            Token.prototype.description = "";
+            Token.prototype.createdBy = "";
+
+            Token.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(10).string(message.id);
+                if (message.hash != null && Object.hasOwnProperty.call(message, "hash"))
+                    writer.uint32(18).bytes(message.hash);
+                if (message.role != null && Object.hasOwnProperty.call(message, "role"))
+                    writer.uint32(26).string(message.role);
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    writer.uint32(32).bool(message.controlPlane);
+                if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
+                    writer.uint32(42).string(message.createdAt);
+                if (message.expiresAt != null && Object.hasOwnProperty.call(message, "expiresAt"))
+                    writer.uint32(50).string(message.expiresAt);
+                if (message.usesLeft != null && Object.hasOwnProperty.call(message, "usesLeft"))
+                    writer.uint32(56).uint32(message.usesLeft);
+                if (message.description != null && Object.hasOwnProperty.call(message, "description"))
+                    writer.uint32(66).string(message.description);
+                if (message.createdBy != null && Object.hasOwnProperty.call(message, "createdBy"))
+                    writer.uint32(74).string(message.createdBy);
+                return writer;
+            };
+
+            Token.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.Token();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.id = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.hash = reader.bytes();
+                            break;
+                        }
+                    case 3: {
+                            message.role = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.controlPlane = reader.bool();
+                            break;
+                        }
+                    case 5: {
+                            message.createdAt = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.expiresAt = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.usesLeft = reader.uint32();
+                            break;
+                        }
+                    case 8: {
+                            message.description = reader.string();
+                            break;
+                        }
+                    case 9: {
+                            message.createdBy = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            Token.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.Token)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.Token: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.Token();
+                if (object.id != null)
+                    message.id = String(object.id);
+                if (object.hash != null)
+                    if (typeof object.hash === "string")
+                        $util.base64.decode(object.hash, message.hash = $util.newBuffer($util.base64.length(object.hash)), 0);
+                    else if (object.hash.length >= 0)
+                        message.hash = object.hash;
+                if (object.role != null)
+                    message.role = String(object.role);
+                if (object.controlPlane != null)
+                    message.controlPlane = Boolean(object.controlPlane);
+                if (object.createdAt != null)
+                    message.createdAt = String(object.createdAt);
+                if (object.expiresAt != null)
+                    message.expiresAt = String(object.expiresAt);
+                if (object.usesLeft != null)
+                    message.usesLeft = object.usesLeft >>> 0;
+                if (object.description != null)
+                    message.description = String(object.description);
+                if (object.createdBy != null)
+                    message.createdBy = String(object.createdBy);
+                return message;
+            };
+
+            Token.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.id = "";
+                    if (options.bytes === String)
+                        object.hash = "";
+                    else {
+                        object.hash = [];
+                        if (options.bytes !== Array)
+                            object.hash = $util.newBuffer(object.hash);
+                    }
+                    object.role = "";
+                    object.controlPlane = false;
+                    object.createdAt = "";
+                    object.expiresAt = "";
+                    object.usesLeft = 0;
+                    object.description = "";
+                    object.createdBy = "";
+                }
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    object.id = message.id;
+                if (message.hash != null && Object.hasOwnProperty.call(message, "hash"))
+                    object.hash = options.bytes === String ? $util.base64.encode(message.hash, 0, message.hash.length) : options.bytes === Array ? Array.prototype.slice.call(message.hash) : message.hash;
+                if (message.role != null && Object.hasOwnProperty.call(message, "role"))
+                    object.role = message.role;
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    object.controlPlane = message.controlPlane;
+                if (message.createdAt != null && Object.hasOwnProperty.call(message, "createdAt"))
+                    object.createdAt = message.createdAt;
+                if (message.expiresAt != null && Object.hasOwnProperty.call(message, "expiresAt"))
+                    object.expiresAt = message.expiresAt;
+                if (message.usesLeft != null && Object.hasOwnProperty.call(message, "usesLeft"))
+                    object.usesLeft = message.usesLeft;
+                if (message.description != null && Object.hasOwnProperty.call(message, "description"))
+                    object.description = message.description;
+                if (message.createdBy != null && Object.hasOwnProperty.call(message, "createdBy"))
+                    object.createdBy = message.createdBy;
+                return object;
+            };
+
+            Token.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Token;
+        })();
+
+        v1.JoinRequest = (function() {
+
+            function JoinRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            JoinRequest.prototype.token = "";
+            JoinRequest.prototype.name = "";
+            JoinRequest.prototype.request = "";
+            JoinRequest.prototype.controlPlane = null;
+            JoinRequest.prototype.replace = false;
+
+            JoinRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    writer.uint32(10).string(message.token);
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(18).string(message.name);
+                if (message.request != null && Object.hasOwnProperty.call(message, "request"))
+                    writer.uint32(26).string(message.request);
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    $root.overlay.v1.ControlPlaneRequests.encode(message.controlPlane, writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.replace != null && Object.hasOwnProperty.call(message, "replace"))
+                    writer.uint32(40).bool(message.replace);
+                return writer;
+            };
+
+            JoinRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.JoinRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.token = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.request = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.controlPlane = $root.overlay.v1.ControlPlaneRequests.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 5: {
+                            message.replace = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            JoinRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.JoinRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.JoinRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.JoinRequest();
+                if (object.token != null)
+                    message.token = String(object.token);
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.request != null)
+                    message.request = String(object.request);
+                if (object.controlPlane != null) {
+                    if (!$util.isObject(object.controlPlane))
+                        throw TypeError(".overlay.v1.JoinRequest.controlPlane: object expected");
+                    message.controlPlane = $root.overlay.v1.ControlPlaneRequests.fromObject(object.controlPlane, long + 1);
+                }
+                if (object.replace != null)
+                    message.replace = Boolean(object.replace);
+                return message;
+            };
+
+            JoinRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.token = "";
+                    object.name = "";
+                    object.request = "";
+                    object.controlPlane = null;
+                    object.replace = false;
+                }
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    object.token = message.token;
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.request != null && Object.hasOwnProperty.call(message, "request"))
+                    object.request = message.request;
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    object.controlPlane = $root.overlay.v1.ControlPlaneRequests.toObject(message.controlPlane, options, q + 1);
+                if (message.replace != null && Object.hasOwnProperty.call(message, "replace"))
+                    object.replace = message.replace;
+                return object;
+            };
+
+            JoinRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return JoinRequest;
+        })();
+
+        v1.ControlPlaneRequests = (function() {
+
+            function ControlPlaneRequests(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ControlPlaneRequests.prototype.host = "";
+            ControlPlaneRequests.prototype.controllerRequest = "";
+            ControlPlaneRequests.prototype.etcdServerRequest = "";
+            ControlPlaneRequests.prototype.etcdPeerRequest = "";
+
+            ControlPlaneRequests.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.host != null && Object.hasOwnProperty.call(message, "host"))
+                    writer.uint32(10).string(message.host);
+                if (message.controllerRequest != null && Object.hasOwnProperty.call(message, "controllerRequest"))
+                    writer.uint32(18).string(message.controllerRequest);
+                if (message.etcdServerRequest != null && Object.hasOwnProperty.call(message, "etcdServerRequest"))
+                    writer.uint32(26).string(message.etcdServerRequest);
+                if (message.etcdPeerRequest != null && Object.hasOwnProperty.call(message, "etcdPeerRequest"))
+                    writer.uint32(34).string(message.etcdPeerRequest);
+                return writer;
+            };
+
+            ControlPlaneRequests.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ControlPlaneRequests();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.host = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.controllerRequest = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.etcdServerRequest = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.etcdPeerRequest = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ControlPlaneRequests.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ControlPlaneRequests)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ControlPlaneRequests: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ControlPlaneRequests();
+                if (object.host != null)
+                    message.host = String(object.host);
+                if (object.controllerRequest != null)
+                    message.controllerRequest = String(object.controllerRequest);
+                if (object.etcdServerRequest != null)
+                    message.etcdServerRequest = String(object.etcdServerRequest);
+                if (object.etcdPeerRequest != null)
+                    message.etcdPeerRequest = String(object.etcdPeerRequest);
+                return message;
+            };
+
+            ControlPlaneRequests.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.host = "";
+                    object.controllerRequest = "";
+                    object.etcdServerRequest = "";
+                    object.etcdPeerRequest = "";
+                }
+                if (message.host != null && Object.hasOwnProperty.call(message, "host"))
+                    object.host = message.host;
+                if (message.controllerRequest != null && Object.hasOwnProperty.call(message, "controllerRequest"))
+                    object.controllerRequest = message.controllerRequest;
+                if (message.etcdServerRequest != null && Object.hasOwnProperty.call(message, "etcdServerRequest"))
+                    object.etcdServerRequest = message.etcdServerRequest;
+                if (message.etcdPeerRequest != null && Object.hasOwnProperty.call(message, "etcdPeerRequest"))
+                    object.etcdPeerRequest = message.etcdPeerRequest;
+                return object;
+            };
+
+            ControlPlaneRequests.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ControlPlaneRequests;
+        })();
+
+        v1.JoinResponse = (function() {
+
+            function JoinResponse(properties) {
+                this.etcdUrls = [];
+                this.controllers = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            JoinResponse.prototype.identity = null;
+            JoinResponse.prototype.certificate = "";
+            JoinResponse.prototype.authorities = "";
+            JoinResponse.prototype.clusterUid = "";
+            JoinResponse.prototype.etcdUrls = $util.emptyArray;
+            JoinResponse.prototype.controllers = $util.emptyArray;
+            JoinResponse.prototype.prefix = "";
+            JoinResponse.prototype.controlPlane = null;
+
+            JoinResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    $root.overlay.v1.Identity.encode(message.identity, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.certificate != null && Object.hasOwnProperty.call(message, "certificate"))
+                    writer.uint32(18).string(message.certificate);
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    writer.uint32(26).string(message.authorities);
+                if (message.clusterUid != null && Object.hasOwnProperty.call(message, "clusterUid"))
+                    writer.uint32(34).string(message.clusterUid);
+                if (message.etcdUrls != null && message.etcdUrls.length)
+                    for (let i = 0; i < message.etcdUrls.length; ++i)
+                        writer.uint32(42).string(message.etcdUrls[i]);
+                if (message.controllers != null && message.controllers.length)
+                    for (let i = 0; i < message.controllers.length; ++i)
+                        writer.uint32(50).string(message.controllers[i]);
+                if (message.prefix != null && Object.hasOwnProperty.call(message, "prefix"))
+                    writer.uint32(58).string(message.prefix);
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    $root.overlay.v1.ControlPlaneGrant.encode(message.controlPlane, writer.uint32(66).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            JoinResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.JoinResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.identity = $root.overlay.v1.Identity.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.certificate = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.authorities = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.clusterUid = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.etcdUrls && message.etcdUrls.length))
+                                message.etcdUrls = [];
+                            message.etcdUrls.push(reader.string());
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.controllers && message.controllers.length))
+                                message.controllers = [];
+                            message.controllers.push(reader.string());
+                            break;
+                        }
+                    case 7: {
+                            message.prefix = reader.string();
+                            break;
+                        }
+                    case 8: {
+                            message.controlPlane = $root.overlay.v1.ControlPlaneGrant.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            JoinResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.JoinResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.JoinResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.JoinResponse();
+                if (object.identity != null) {
+                    if (!$util.isObject(object.identity))
+                        throw TypeError(".overlay.v1.JoinResponse.identity: object expected");
+                    message.identity = $root.overlay.v1.Identity.fromObject(object.identity, long + 1);
+                }
+                if (object.certificate != null)
+                    message.certificate = String(object.certificate);
+                if (object.authorities != null)
+                    message.authorities = String(object.authorities);
+                if (object.clusterUid != null)
+                    message.clusterUid = String(object.clusterUid);
+                if (object.etcdUrls) {
+                    if (!Array.isArray(object.etcdUrls))
+                        throw TypeError(".overlay.v1.JoinResponse.etcdUrls: array expected");
+                    message.etcdUrls = [];
+                    for (let i = 0; i < object.etcdUrls.length; ++i)
+                        message.etcdUrls[i] = String(object.etcdUrls[i]);
+                }
+                if (object.controllers) {
+                    if (!Array.isArray(object.controllers))
+                        throw TypeError(".overlay.v1.JoinResponse.controllers: array expected");
+                    message.controllers = [];
+                    for (let i = 0; i < object.controllers.length; ++i)
+                        message.controllers[i] = String(object.controllers[i]);
+                }
+                if (object.prefix != null)
+                    message.prefix = String(object.prefix);
+                if (object.controlPlane != null) {
+                    if (!$util.isObject(object.controlPlane))
+                        throw TypeError(".overlay.v1.JoinResponse.controlPlane: object expected");
+                    message.controlPlane = $root.overlay.v1.ControlPlaneGrant.fromObject(object.controlPlane, long + 1);
+                }
+                return message;
+            };
+
+            JoinResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults) {
+                    object.etcdUrls = [];
+                    object.controllers = [];
+                }
+                if (options.defaults) {
+                    object.identity = null;
+                    object.certificate = "";
+                    object.authorities = "";
+                    object.clusterUid = "";
+                    object.prefix = "";
+                    object.controlPlane = null;
+                }
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    object.identity = $root.overlay.v1.Identity.toObject(message.identity, options, q + 1);
+                if (message.certificate != null && Object.hasOwnProperty.call(message, "certificate"))
+                    object.certificate = message.certificate;
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    object.authorities = message.authorities;
+                if (message.clusterUid != null && Object.hasOwnProperty.call(message, "clusterUid"))
+                    object.clusterUid = message.clusterUid;
+                if (message.etcdUrls && message.etcdUrls.length) {
+                    object.etcdUrls = [];
+                    for (let j = 0; j < message.etcdUrls.length; ++j)
+                        object.etcdUrls[j] = message.etcdUrls[j];
+                }
+                if (message.controllers && message.controllers.length) {
+                    object.controllers = [];
+                    for (let j = 0; j < message.controllers.length; ++j)
+                        object.controllers[j] = message.controllers[j];
+                }
+                if (message.prefix != null && Object.hasOwnProperty.call(message, "prefix"))
+                    object.prefix = message.prefix;
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    object.controlPlane = $root.overlay.v1.ControlPlaneGrant.toObject(message.controlPlane, options, q + 1);
+                return object;
+            };
+
+            JoinResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return JoinResponse;
+        })();
+
+        v1.ControlPlaneGrant = (function() {
+
+            function ControlPlaneGrant(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ControlPlaneGrant.prototype.identity = null;
+            ControlPlaneGrant.prototype.controllerCertificate = "";
+            ControlPlaneGrant.prototype.etcdServerCertificate = "";
+            ControlPlaneGrant.prototype.etcdPeerCertificate = "";
+            ControlPlaneGrant.prototype.sealingKey = $util.newBuffer([]);
+            ControlPlaneGrant.prototype.externalEtcd = false;
+
+            ControlPlaneGrant.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    $root.overlay.v1.Identity.encode(message.identity, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.controllerCertificate != null && Object.hasOwnProperty.call(message, "controllerCertificate"))
+                    writer.uint32(18).string(message.controllerCertificate);
+                if (message.etcdServerCertificate != null && Object.hasOwnProperty.call(message, "etcdServerCertificate"))
+                    writer.uint32(26).string(message.etcdServerCertificate);
+                if (message.etcdPeerCertificate != null && Object.hasOwnProperty.call(message, "etcdPeerCertificate"))
+                    writer.uint32(34).string(message.etcdPeerCertificate);
+                if (message.sealingKey != null && Object.hasOwnProperty.call(message, "sealingKey"))
+                    writer.uint32(42).bytes(message.sealingKey);
+                if (message.externalEtcd != null && Object.hasOwnProperty.call(message, "externalEtcd"))
+                    writer.uint32(48).bool(message.externalEtcd);
+                return writer;
+            };
+
+            ControlPlaneGrant.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ControlPlaneGrant();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.identity = $root.overlay.v1.Identity.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.controllerCertificate = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.etcdServerCertificate = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.etcdPeerCertificate = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.sealingKey = reader.bytes();
+                            break;
+                        }
+                    case 6: {
+                            message.externalEtcd = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ControlPlaneGrant.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ControlPlaneGrant)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ControlPlaneGrant: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ControlPlaneGrant();
+                if (object.identity != null) {
+                    if (!$util.isObject(object.identity))
+                        throw TypeError(".overlay.v1.ControlPlaneGrant.identity: object expected");
+                    message.identity = $root.overlay.v1.Identity.fromObject(object.identity, long + 1);
+                }
+                if (object.controllerCertificate != null)
+                    message.controllerCertificate = String(object.controllerCertificate);
+                if (object.etcdServerCertificate != null)
+                    message.etcdServerCertificate = String(object.etcdServerCertificate);
+                if (object.etcdPeerCertificate != null)
+                    message.etcdPeerCertificate = String(object.etcdPeerCertificate);
+                if (object.sealingKey != null)
+                    if (typeof object.sealingKey === "string")
+                        $util.base64.decode(object.sealingKey, message.sealingKey = $util.newBuffer($util.base64.length(object.sealingKey)), 0);
+                    else if (object.sealingKey.length >= 0)
+                        message.sealingKey = object.sealingKey;
+                if (object.externalEtcd != null)
+                    message.externalEtcd = Boolean(object.externalEtcd);
+                return message;
+            };
+
+            ControlPlaneGrant.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.identity = null;
+                    object.controllerCertificate = "";
+                    object.etcdServerCertificate = "";
+                    object.etcdPeerCertificate = "";
+                    if (options.bytes === String)
+                        object.sealingKey = "";
+                    else {
+                        object.sealingKey = [];
+                        if (options.bytes !== Array)
+                            object.sealingKey = $util.newBuffer(object.sealingKey);
+                    }
+                    object.externalEtcd = false;
+                }
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    object.identity = $root.overlay.v1.Identity.toObject(message.identity, options, q + 1);
+                if (message.controllerCertificate != null && Object.hasOwnProperty.call(message, "controllerCertificate"))
+                    object.controllerCertificate = message.controllerCertificate;
+                if (message.etcdServerCertificate != null && Object.hasOwnProperty.call(message, "etcdServerCertificate"))
+                    object.etcdServerCertificate = message.etcdServerCertificate;
+                if (message.etcdPeerCertificate != null && Object.hasOwnProperty.call(message, "etcdPeerCertificate"))
+                    object.etcdPeerCertificate = message.etcdPeerCertificate;
+                if (message.sealingKey != null && Object.hasOwnProperty.call(message, "sealingKey"))
+                    object.sealingKey = options.bytes === String ? $util.base64.encode(message.sealingKey, 0, message.sealingKey.length) : options.bytes === Array ? Array.prototype.slice.call(message.sealingKey) : message.sealingKey;
+                if (message.externalEtcd != null && Object.hasOwnProperty.call(message, "externalEtcd"))
+                    object.externalEtcd = message.externalEtcd;
+                return object;
+            };
+
+            ControlPlaneGrant.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ControlPlaneGrant;
+        })();
+
+        v1.RenewRequest = (function() {
+
+            function RenewRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RenewRequest.prototype.request = "";
+
+            RenewRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.request != null && Object.hasOwnProperty.call(message, "request"))
+                    writer.uint32(10).string(message.request);
+                return writer;
+            };
+
+            RenewRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RenewRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.request = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RenewRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RenewRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RenewRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RenewRequest();
+                if (object.request != null)
+                    message.request = String(object.request);
+                return message;
+            };
+
+            RenewRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.request = "";
+                if (message.request != null && Object.hasOwnProperty.call(message, "request"))
+                    object.request = message.request;
+                return object;
+            };
+
+            RenewRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RenewRequest;
+        })();
+
+        v1.RenewResponse = (function() {
+
+            function RenewResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RenewResponse.prototype.certificate = "";
+            RenewResponse.prototype.authorities = "";
+            RenewResponse.prototype.identity = null;
+
+            RenewResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.certificate != null && Object.hasOwnProperty.call(message, "certificate"))
+                    writer.uint32(10).string(message.certificate);
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    writer.uint32(18).string(message.authorities);
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    $root.overlay.v1.Identity.encode(message.identity, writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            RenewResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RenewResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.certificate = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.authorities = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.identity = $root.overlay.v1.Identity.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RenewResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RenewResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RenewResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RenewResponse();
+                if (object.certificate != null)
+                    message.certificate = String(object.certificate);
+                if (object.authorities != null)
+                    message.authorities = String(object.authorities);
+                if (object.identity != null) {
+                    if (!$util.isObject(object.identity))
+                        throw TypeError(".overlay.v1.RenewResponse.identity: object expected");
+                    message.identity = $root.overlay.v1.Identity.fromObject(object.identity, long + 1);
+                }
+                return message;
+            };
+
+            RenewResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.certificate = "";
+                    object.authorities = "";
+                    object.identity = null;
+                }
+                if (message.certificate != null && Object.hasOwnProperty.call(message, "certificate"))
+                    object.certificate = message.certificate;
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    object.authorities = message.authorities;
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    object.identity = $root.overlay.v1.Identity.toObject(message.identity, options, q + 1);
+                return object;
+            };
+
+            RenewResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RenewResponse;
+        })();
+
+        v1.ConfirmRequest = (function() {
+
+            function ConfirmRequest(properties) {
+                this.authorities = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ConfirmRequest.prototype.authorities = $util.emptyArray;
+
+            ConfirmRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.authorities != null && message.authorities.length)
+                    for (let i = 0; i < message.authorities.length; ++i)
+                        writer.uint32(10).string(message.authorities[i]);
+                return writer;
+            };
+
+            ConfirmRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ConfirmRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.authorities && message.authorities.length))
+                                message.authorities = [];
+                            message.authorities.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ConfirmRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ConfirmRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ConfirmRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ConfirmRequest();
+                if (object.authorities) {
+                    if (!Array.isArray(object.authorities))
+                        throw TypeError(".overlay.v1.ConfirmRequest.authorities: array expected");
+                    message.authorities = [];
+                    for (let i = 0; i < object.authorities.length; ++i)
+                        message.authorities[i] = String(object.authorities[i]);
+                }
+                return message;
+            };
+
+            ConfirmRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.authorities = [];
+                if (message.authorities && message.authorities.length) {
+                    object.authorities = [];
+                    for (let j = 0; j < message.authorities.length; ++j)
+                        object.authorities[j] = message.authorities[j];
+                }
+                return object;
+            };
+
+            ConfirmRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ConfirmRequest;
+        })();
+
+        v1.ConfirmResponse = (function() {
+
+            function ConfirmResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ConfirmResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            ConfirmResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ConfirmResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ConfirmResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ConfirmResponse)
+                    return object;
+                return new $root.overlay.v1.ConfirmResponse();
+            };
+
+            ConfirmResponse.toObject = function toObject() {
+                return {};
+            };
+
+            ConfirmResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ConfirmResponse;
+        })();
+
+        v1.CreateTokenRequest = (function() {
+
+            function CreateTokenRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            CreateTokenRequest.prototype.role = "";
+            CreateTokenRequest.prototype.controlPlane = false;
+            CreateTokenRequest.prototype.ttl = 0;
+            CreateTokenRequest.prototype.uses = 0;
+            CreateTokenRequest.prototype.description = "";
+
+            CreateTokenRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.role != null && Object.hasOwnProperty.call(message, "role"))
+                    writer.uint32(10).string(message.role);
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    writer.uint32(16).bool(message.controlPlane);
+                if (message.ttl != null && Object.hasOwnProperty.call(message, "ttl"))
+                    writer.uint32(24).uint32(message.ttl);
+                if (message.uses != null && Object.hasOwnProperty.call(message, "uses"))
+                    writer.uint32(32).uint32(message.uses);
+                if (message.description != null && Object.hasOwnProperty.call(message, "description"))
+                    writer.uint32(42).string(message.description);
+                return writer;
+            };
+
+            CreateTokenRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.CreateTokenRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.role = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.controlPlane = reader.bool();
+                            break;
+                        }
+                    case 3: {
+                            message.ttl = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.uses = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.description = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            CreateTokenRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.CreateTokenRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.CreateTokenRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.CreateTokenRequest();
+                if (object.role != null)
+                    message.role = String(object.role);
+                if (object.controlPlane != null)
+                    message.controlPlane = Boolean(object.controlPlane);
+                if (object.ttl != null)
+                    message.ttl = object.ttl >>> 0;
+                if (object.uses != null)
+                    message.uses = object.uses >>> 0;
+                if (object.description != null)
+                    message.description = String(object.description);
+                return message;
+            };
+
+            CreateTokenRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.role = "";
+                    object.controlPlane = false;
+                    object.ttl = 0;
+                    object.uses = 0;
+                    object.description = "";
+                }
+                if (message.role != null && Object.hasOwnProperty.call(message, "role"))
+                    object.role = message.role;
+                if (message.controlPlane != null && Object.hasOwnProperty.call(message, "controlPlane"))
+                    object.controlPlane = message.controlPlane;
+                if (message.ttl != null && Object.hasOwnProperty.call(message, "ttl"))
+                    object.ttl = message.ttl;
+                if (message.uses != null && Object.hasOwnProperty.call(message, "uses"))
+                    object.uses = message.uses;
+                if (message.description != null && Object.hasOwnProperty.call(message, "description"))
+                    object.description = message.description;
+                return object;
+            };
+
+            CreateTokenRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return CreateTokenRequest;
+        })();
+
+        v1.CreateTokenResponse = (function() {
+
+            function CreateTokenResponse(properties) {
+                this.controllers = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            CreateTokenResponse.prototype.token = "";
+            CreateTokenResponse.prototype.record = null;
+            CreateTokenResponse.prototype.controllers = $util.emptyArray;
+
+            CreateTokenResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    writer.uint32(10).string(message.token);
+                if (message.record != null && Object.hasOwnProperty.call(message, "record"))
+                    $root.overlay.v1.Token.encode(message.record, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.controllers != null && message.controllers.length)
+                    for (let i = 0; i < message.controllers.length; ++i)
+                        writer.uint32(26).string(message.controllers[i]);
+                return writer;
+            };
+
+            CreateTokenResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.CreateTokenResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.token = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.record = $root.overlay.v1.Token.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.controllers && message.controllers.length))
+                                message.controllers = [];
+                            message.controllers.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            CreateTokenResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.CreateTokenResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.CreateTokenResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.CreateTokenResponse();
+                if (object.token != null)
+                    message.token = String(object.token);
+                if (object.record != null) {
+                    if (!$util.isObject(object.record))
+                        throw TypeError(".overlay.v1.CreateTokenResponse.record: object expected");
+                    message.record = $root.overlay.v1.Token.fromObject(object.record, long + 1);
+                }
+                if (object.controllers) {
+                    if (!Array.isArray(object.controllers))
+                        throw TypeError(".overlay.v1.CreateTokenResponse.controllers: array expected");
+                    message.controllers = [];
+                    for (let i = 0; i < object.controllers.length; ++i)
+                        message.controllers[i] = String(object.controllers[i]);
+                }
+                return message;
+            };
+
+            CreateTokenResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.controllers = [];
+                if (options.defaults) {
+                    object.token = "";
+                    object.record = null;
+                }
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    object.token = message.token;
+                if (message.record != null && Object.hasOwnProperty.call(message, "record"))
+                    object.record = $root.overlay.v1.Token.toObject(message.record, options, q + 1);
+                if (message.controllers && message.controllers.length) {
+                    object.controllers = [];
+                    for (let j = 0; j < message.controllers.length; ++j)
+                        object.controllers[j] = message.controllers[j];
+                }
+                return object;
+            };
+
+            CreateTokenResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return CreateTokenResponse;
+        })();
+
+        v1.ListTokensRequest = (function() {
+
+            function ListTokensRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListTokensRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            ListTokensRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ListTokensRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ListTokensRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ListTokensRequest)
+                    return object;
+                return new $root.overlay.v1.ListTokensRequest();
+            };
+
+            ListTokensRequest.toObject = function toObject() {
+                return {};
+            };
+
+            ListTokensRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ListTokensRequest;
+        })();
+
+        v1.ListTokensResponse = (function() {
+
+            function ListTokensResponse(properties) {
+                this.tokens = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListTokensResponse.prototype.tokens = $util.emptyArray;
+
+            ListTokensResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.tokens != null && message.tokens.length)
+                    for (let i = 0; i < message.tokens.length; ++i)
+                        $root.overlay.v1.Token.encode(message.tokens[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ListTokensResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ListTokensResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.tokens && message.tokens.length))
+                                message.tokens = [];
+                            message.tokens.push($root.overlay.v1.Token.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ListTokensResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ListTokensResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ListTokensResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ListTokensResponse();
+                if (object.tokens) {
+                    if (!Array.isArray(object.tokens))
+                        throw TypeError(".overlay.v1.ListTokensResponse.tokens: array expected");
+                    message.tokens = [];
+                    for (let i = 0; i < object.tokens.length; ++i) {
+                        if (!$util.isObject(object.tokens[i]))
+                            throw TypeError(".overlay.v1.ListTokensResponse.tokens: object expected");
+                        message.tokens[i] = $root.overlay.v1.Token.fromObject(object.tokens[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            ListTokensResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.tokens = [];
+                if (message.tokens && message.tokens.length) {
+                    object.tokens = [];
+                    for (let j = 0; j < message.tokens.length; ++j)
+                        object.tokens[j] = $root.overlay.v1.Token.toObject(message.tokens[j], options, q + 1);
+                }
+                return object;
+            };
+
+            ListTokensResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ListTokensResponse;
+        })();
+
+        v1.RemoveTokenRequest = (function() {
+
+            function RemoveTokenRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RemoveTokenRequest.prototype.token = "";
+
+            RemoveTokenRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    writer.uint32(10).string(message.token);
+                return writer;
+            };
+
+            RemoveTokenRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RemoveTokenRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.token = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RemoveTokenRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RemoveTokenRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RemoveTokenRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RemoveTokenRequest();
+                if (object.token != null)
+                    message.token = String(object.token);
+                return message;
+            };
+
+            RemoveTokenRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.token = "";
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    object.token = message.token;
+                return object;
+            };
+
+            RemoveTokenRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RemoveTokenRequest;
+        })();
+
+        v1.GetSecurityRequest = (function() {
+
+            function GetSecurityRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetSecurityRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            GetSecurityRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.GetSecurityRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            GetSecurityRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.GetSecurityRequest)
+                    return object;
+                return new $root.overlay.v1.GetSecurityRequest();
+            };
+
+            GetSecurityRequest.toObject = function toObject() {
+                return {};
+            };
+
+            GetSecurityRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return GetSecurityRequest;
+        })();
+
+        v1.SecurityStatus = (function() {
+
+            function SecurityStatus(properties) {
+                this.authorities = [];
+                this.identities = [];
+                this.waitingFor = [];
+                this.problems = [];
+                this.members = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SecurityStatus.prototype.authorities = $util.emptyArray;
+            SecurityStatus.prototype.identities = $util.emptyArray;
+            SecurityStatus.prototype.waitingFor = $util.emptyArray;
+            SecurityStatus.prototype.problems = $util.emptyArray;
+            SecurityStatus.prototype.members = $util.emptyArray;
+            SecurityStatus.prototype.externalEtcd = false;
+
+            SecurityStatus.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.authorities != null && message.authorities.length)
+                    for (let i = 0; i < message.authorities.length; ++i)
+                        $root.overlay.v1.AuthorityStatus.encode(message.authorities[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.identities != null && message.identities.length)
+                    for (let i = 0; i < message.identities.length; ++i)
+                        $root.overlay.v1.Identity.encode(message.identities[i], writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.waitingFor != null && message.waitingFor.length)
+                    for (let i = 0; i < message.waitingFor.length; ++i)
+                        writer.uint32(26).string(message.waitingFor[i]);
+                if (message.problems != null && message.problems.length)
+                    for (let i = 0; i < message.problems.length; ++i)
+                        writer.uint32(34).string(message.problems[i]);
+                if (message.members != null && message.members.length)
+                    for (let i = 0; i < message.members.length; ++i)
+                        $root.overlay.v1.ControlPlaneMember.encode(message.members[i], writer.uint32(42).fork(), q + 1).ldelim();
+                if (message.externalEtcd != null && Object.hasOwnProperty.call(message, "externalEtcd"))
+                    writer.uint32(48).bool(message.externalEtcd);
+                return writer;
+            };
+
+            SecurityStatus.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.SecurityStatus();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.authorities && message.authorities.length))
+                                message.authorities = [];
+                            message.authorities.push($root.overlay.v1.AuthorityStatus.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.identities && message.identities.length))
+                                message.identities = [];
+                            message.identities.push($root.overlay.v1.Identity.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.waitingFor && message.waitingFor.length))
+                                message.waitingFor = [];
+                            message.waitingFor.push(reader.string());
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.problems && message.problems.length))
+                                message.problems = [];
+                            message.problems.push(reader.string());
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.members && message.members.length))
+                                message.members = [];
+                            message.members.push($root.overlay.v1.ControlPlaneMember.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 6: {
+                            message.externalEtcd = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            SecurityStatus.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.SecurityStatus)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.SecurityStatus: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.SecurityStatus();
+                if (object.authorities) {
+                    if (!Array.isArray(object.authorities))
+                        throw TypeError(".overlay.v1.SecurityStatus.authorities: array expected");
+                    message.authorities = [];
+                    for (let i = 0; i < object.authorities.length; ++i) {
+                        if (!$util.isObject(object.authorities[i]))
+                            throw TypeError(".overlay.v1.SecurityStatus.authorities: object expected");
+                        message.authorities[i] = $root.overlay.v1.AuthorityStatus.fromObject(object.authorities[i], long + 1);
+                    }
+                }
+                if (object.identities) {
+                    if (!Array.isArray(object.identities))
+                        throw TypeError(".overlay.v1.SecurityStatus.identities: array expected");
+                    message.identities = [];
+                    for (let i = 0; i < object.identities.length; ++i) {
+                        if (!$util.isObject(object.identities[i]))
+                            throw TypeError(".overlay.v1.SecurityStatus.identities: object expected");
+                        message.identities[i] = $root.overlay.v1.Identity.fromObject(object.identities[i], long + 1);
+                    }
+                }
+                if (object.waitingFor) {
+                    if (!Array.isArray(object.waitingFor))
+                        throw TypeError(".overlay.v1.SecurityStatus.waitingFor: array expected");
+                    message.waitingFor = [];
+                    for (let i = 0; i < object.waitingFor.length; ++i)
+                        message.waitingFor[i] = String(object.waitingFor[i]);
+                }
+                if (object.problems) {
+                    if (!Array.isArray(object.problems))
+                        throw TypeError(".overlay.v1.SecurityStatus.problems: array expected");
+                    message.problems = [];
+                    for (let i = 0; i < object.problems.length; ++i)
+                        message.problems[i] = String(object.problems[i]);
+                }
+                if (object.members) {
+                    if (!Array.isArray(object.members))
+                        throw TypeError(".overlay.v1.SecurityStatus.members: array expected");
+                    message.members = [];
+                    for (let i = 0; i < object.members.length; ++i) {
+                        if (!$util.isObject(object.members[i]))
+                            throw TypeError(".overlay.v1.SecurityStatus.members: object expected");
+                        message.members[i] = $root.overlay.v1.ControlPlaneMember.fromObject(object.members[i], long + 1);
+                    }
+                }
+                if (object.externalEtcd != null)
+                    message.externalEtcd = Boolean(object.externalEtcd);
+                return message;
+            };
+
+            SecurityStatus.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults) {
+                    object.authorities = [];
+                    object.identities = [];
+                    object.waitingFor = [];
+                    object.problems = [];
+                    object.members = [];
+                }
+                if (options.defaults)
+                    object.externalEtcd = false;
+                if (message.authorities && message.authorities.length) {
+                    object.authorities = [];
+                    for (let j = 0; j < message.authorities.length; ++j)
+                        object.authorities[j] = $root.overlay.v1.AuthorityStatus.toObject(message.authorities[j], options, q + 1);
+                }
+                if (message.identities && message.identities.length) {
+                    object.identities = [];
+                    for (let j = 0; j < message.identities.length; ++j)
+                        object.identities[j] = $root.overlay.v1.Identity.toObject(message.identities[j], options, q + 1);
+                }
+                if (message.waitingFor && message.waitingFor.length) {
+                    object.waitingFor = [];
+                    for (let j = 0; j < message.waitingFor.length; ++j)
+                        object.waitingFor[j] = message.waitingFor[j];
+                }
+                if (message.problems && message.problems.length) {
+                    object.problems = [];
+                    for (let j = 0; j < message.problems.length; ++j)
+                        object.problems[j] = message.problems[j];
+                }
+                if (message.members && message.members.length) {
+                    object.members = [];
+                    for (let j = 0; j < message.members.length; ++j)
+                        object.members[j] = $root.overlay.v1.ControlPlaneMember.toObject(message.members[j], options, q + 1);
+                }
+                if (message.externalEtcd != null && Object.hasOwnProperty.call(message, "externalEtcd"))
+                    object.externalEtcd = message.externalEtcd;
+                return object;
+            };
+
+            SecurityStatus.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return SecurityStatus;
+        })();
+
+        v1.AuthorityStatus = (function() {
+
+            function AuthorityStatus(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AuthorityStatus.prototype.id = "";
+            AuthorityStatus.prototype.state = 0;
+            AuthorityStatus.prototype.fingerprint = "";
+            AuthorityStatus.prototype.notBefore = "";
+            AuthorityStatus.prototype.notAfter = "";
+            AuthorityStatus.prototype.certificates = 0;
+
+            AuthorityStatus.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(10).string(message.id);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(16).int32(message.state);
+                if (message.fingerprint != null && Object.hasOwnProperty.call(message, "fingerprint"))
+                    writer.uint32(26).string(message.fingerprint);
+                if (message.notBefore != null && Object.hasOwnProperty.call(message, "notBefore"))
+                    writer.uint32(34).string(message.notBefore);
+                if (message.notAfter != null && Object.hasOwnProperty.call(message, "notAfter"))
+                    writer.uint32(42).string(message.notAfter);
+                if (message.certificates != null && Object.hasOwnProperty.call(message, "certificates"))
+                    writer.uint32(48).uint32(message.certificates);
+                return writer;
+            };
+
+            AuthorityStatus.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AuthorityStatus();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.id = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 3: {
+                            message.fingerprint = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.notBefore = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.notAfter = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.certificates = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AuthorityStatus.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AuthorityStatus)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AuthorityStatus: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AuthorityStatus();
+                if (object.id != null)
+                    message.id = String(object.id);
+                switch (object.state) {
+                default:
+                    if (typeof object.state === "number") {
+                        message.state = object.state;
+                        break;
+                    }
+                    break;
+                case "STATE_UNSPECIFIED":
+                case 0:
+                    message.state = 0;
+                    break;
+                case "INTRODUCED":
+                case 1:
+                    message.state = 1;
+                    break;
+                case "ACTIVE":
+                case 2:
+                    message.state = 2;
+                    break;
+                case "RETIRING":
+                case 3:
+                    message.state = 3;
+                    break;
+                }
+                if (object.fingerprint != null)
+                    message.fingerprint = String(object.fingerprint);
+                if (object.notBefore != null)
+                    message.notBefore = String(object.notBefore);
+                if (object.notAfter != null)
+                    message.notAfter = String(object.notAfter);
+                if (object.certificates != null)
+                    message.certificates = object.certificates >>> 0;
+                return message;
+            };
+
+            AuthorityStatus.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.id = "";
+                    object.state = options.enums === String ? "STATE_UNSPECIFIED" : 0;
+                    object.fingerprint = "";
+                    object.notBefore = "";
+                    object.notAfter = "";
+                    object.certificates = 0;
+                }
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    object.id = message.id;
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    object.state = options.enums === String ? $root.overlay.v1.Authority.State[message.state] === undefined ? message.state : $root.overlay.v1.Authority.State[message.state] : message.state;
+                if (message.fingerprint != null && Object.hasOwnProperty.call(message, "fingerprint"))
+                    object.fingerprint = message.fingerprint;
+                if (message.notBefore != null && Object.hasOwnProperty.call(message, "notBefore"))
+                    object.notBefore = message.notBefore;
+                if (message.notAfter != null && Object.hasOwnProperty.call(message, "notAfter"))
+                    object.notAfter = message.notAfter;
+                if (message.certificates != null && Object.hasOwnProperty.call(message, "certificates"))
+                    object.certificates = message.certificates;
+                return object;
+            };
+
+            AuthorityStatus.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AuthorityStatus;
+        })();
+
+        v1.RotateAuthorityRequest = (function() {
+
+            function RotateAuthorityRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RotateAuthorityRequest.prototype.force = false;
+
+            RotateAuthorityRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.force != null && Object.hasOwnProperty.call(message, "force"))
+                    writer.uint32(8).bool(message.force);
+                return writer;
+            };
+
+            RotateAuthorityRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RotateAuthorityRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.force = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RotateAuthorityRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RotateAuthorityRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RotateAuthorityRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RotateAuthorityRequest();
+                if (object.force != null)
+                    message.force = Boolean(object.force);
+                return message;
+            };
+
+            RotateAuthorityRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.force = false;
+                if (message.force != null && Object.hasOwnProperty.call(message, "force"))
+                    object.force = message.force;
+                return object;
+            };
+
+            RotateAuthorityRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RotateAuthorityRequest;
+        })();
+
+        v1.RevokeRequest = (function() {
+
+            function RevokeRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RevokeRequest.prototype.identity = "";
+
+            RevokeRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    writer.uint32(10).string(message.identity);
+                return writer;
+            };
+
+            RevokeRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RevokeRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.identity = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RevokeRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RevokeRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RevokeRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RevokeRequest();
+                if (object.identity != null)
+                    message.identity = String(object.identity);
+                return message;
+            };
+
+            RevokeRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.identity = "";
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    object.identity = message.identity;
+                return object;
+            };
+
+            RevokeRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RevokeRequest;
+        })();
+
+        v1.ControlPlaneMember = (function() {
+
+            function ControlPlaneMember(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ControlPlaneMember.prototype.id = "";
+            ControlPlaneMember.prototype.name = "";
+            ControlPlaneMember.prototype.peerUrl = "";
+            ControlPlaneMember.prototype.clientUrl = "";
+            ControlPlaneMember.prototype.learner = false;
+            ControlPlaneMember.prototype.leader = false;
+            ControlPlaneMember.prototype.problem = "";
+
+            ControlPlaneMember.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(10).string(message.id);
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(18).string(message.name);
+                if (message.peerUrl != null && Object.hasOwnProperty.call(message, "peerUrl"))
+                    writer.uint32(26).string(message.peerUrl);
+                if (message.clientUrl != null && Object.hasOwnProperty.call(message, "clientUrl"))
+                    writer.uint32(34).string(message.clientUrl);
+                if (message.learner != null && Object.hasOwnProperty.call(message, "learner"))
+                    writer.uint32(40).bool(message.learner);
+                if (message.leader != null && Object.hasOwnProperty.call(message, "leader"))
+                    writer.uint32(48).bool(message.leader);
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    writer.uint32(58).string(message.problem);
+                return writer;
+            };
+
+            ControlPlaneMember.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.ControlPlaneMember();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.id = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.peerUrl = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.clientUrl = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.learner = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.leader = reader.bool();
+                            break;
+                        }
+                    case 7: {
+                            message.problem = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            ControlPlaneMember.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.ControlPlaneMember)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.ControlPlaneMember: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.ControlPlaneMember();
+                if (object.id != null)
+                    message.id = String(object.id);
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.peerUrl != null)
+                    message.peerUrl = String(object.peerUrl);
+                if (object.clientUrl != null)
+                    message.clientUrl = String(object.clientUrl);
+                if (object.learner != null)
+                    message.learner = Boolean(object.learner);
+                if (object.leader != null)
+                    message.leader = Boolean(object.leader);
+                if (object.problem != null)
+                    message.problem = String(object.problem);
+                return message;
+            };
+
+            ControlPlaneMember.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.id = "";
+                    object.name = "";
+                    object.peerUrl = "";
+                    object.clientUrl = "";
+                    object.learner = false;
+                    object.leader = false;
+                    object.problem = "";
+                }
+                if (message.id != null && Object.hasOwnProperty.call(message, "id"))
+                    object.id = message.id;
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.peerUrl != null && Object.hasOwnProperty.call(message, "peerUrl"))
+                    object.peerUrl = message.peerUrl;
+                if (message.clientUrl != null && Object.hasOwnProperty.call(message, "clientUrl"))
+                    object.clientUrl = message.clientUrl;
+                if (message.learner != null && Object.hasOwnProperty.call(message, "learner"))
+                    object.learner = message.learner;
+                if (message.leader != null && Object.hasOwnProperty.call(message, "leader"))
+                    object.leader = message.leader;
+                if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
+                    object.problem = message.problem;
+                return object;
+            };
+
+            ControlPlaneMember.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ControlPlaneMember;
+        })();
+
+        v1.AddMemberRequest = (function() {
+
+            function AddMemberRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddMemberRequest.prototype.name = "";
+            AddMemberRequest.prototype.peerUrl = "";
+
+            AddMemberRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.peerUrl != null && Object.hasOwnProperty.call(message, "peerUrl"))
+                    writer.uint32(18).string(message.peerUrl);
+                return writer;
+            };
+
+            AddMemberRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AddMemberRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.peerUrl = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AddMemberRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AddMemberRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AddMemberRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AddMemberRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                if (object.peerUrl != null)
+                    message.peerUrl = String(object.peerUrl);
+                return message;
+            };
+
+            AddMemberRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.name = "";
+                    object.peerUrl = "";
+                }
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.peerUrl != null && Object.hasOwnProperty.call(message, "peerUrl"))
+                    object.peerUrl = message.peerUrl;
+                return object;
+            };
+
+            AddMemberRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AddMemberRequest;
+        })();
+
+        v1.AddMemberResponse = (function() {
+
+            function AddMemberResponse(properties) {
+                this.members = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddMemberResponse.prototype.member = null;
+            AddMemberResponse.prototype.members = $util.emptyArray;
+
+            AddMemberResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.member != null && Object.hasOwnProperty.call(message, "member"))
+                    $root.overlay.v1.ControlPlaneMember.encode(message.member, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.members != null && message.members.length)
+                    for (let i = 0; i < message.members.length; ++i)
+                        $root.overlay.v1.ControlPlaneMember.encode(message.members[i], writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            AddMemberResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.AddMemberResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.member = $root.overlay.v1.ControlPlaneMember.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.members && message.members.length))
+                                message.members = [];
+                            message.members.push($root.overlay.v1.ControlPlaneMember.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            AddMemberResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.AddMemberResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.AddMemberResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.AddMemberResponse();
+                if (object.member != null) {
+                    if (!$util.isObject(object.member))
+                        throw TypeError(".overlay.v1.AddMemberResponse.member: object expected");
+                    message.member = $root.overlay.v1.ControlPlaneMember.fromObject(object.member, long + 1);
+                }
+                if (object.members) {
+                    if (!Array.isArray(object.members))
+                        throw TypeError(".overlay.v1.AddMemberResponse.members: array expected");
+                    message.members = [];
+                    for (let i = 0; i < object.members.length; ++i) {
+                        if (!$util.isObject(object.members[i]))
+                            throw TypeError(".overlay.v1.AddMemberResponse.members: object expected");
+                        message.members[i] = $root.overlay.v1.ControlPlaneMember.fromObject(object.members[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            AddMemberResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.members = [];
+                if (options.defaults)
+                    object.member = null;
+                if (message.member != null && Object.hasOwnProperty.call(message, "member"))
+                    object.member = $root.overlay.v1.ControlPlaneMember.toObject(message.member, options, q + 1);
+                if (message.members && message.members.length) {
+                    object.members = [];
+                    for (let j = 0; j < message.members.length; ++j)
+                        object.members[j] = $root.overlay.v1.ControlPlaneMember.toObject(message.members[j], options, q + 1);
+                }
+                return object;
+            };
+
+            AddMemberResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return AddMemberResponse;
+        })();
+
+        v1.PromoteMemberRequest = (function() {
+
+            function PromoteMemberRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PromoteMemberRequest.prototype.name = "";
+
+            PromoteMemberRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                return writer;
+            };
+
+            PromoteMemberRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.PromoteMemberRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            PromoteMemberRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.PromoteMemberRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.PromoteMemberRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.PromoteMemberRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                return message;
+            };
+
+            PromoteMemberRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.name = "";
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                return object;
+            };
+
+            PromoteMemberRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return PromoteMemberRequest;
+        })();
+
+        v1.PromoteMemberResponse = (function() {
+
+            function PromoteMemberResponse(properties) {
+                this.members = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PromoteMemberResponse.prototype.members = $util.emptyArray;
+
+            PromoteMemberResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.members != null && message.members.length)
+                    for (let i = 0; i < message.members.length; ++i)
+                        $root.overlay.v1.ControlPlaneMember.encode(message.members[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            PromoteMemberResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.PromoteMemberResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.members && message.members.length))
+                                message.members = [];
+                            message.members.push($root.overlay.v1.ControlPlaneMember.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            PromoteMemberResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.PromoteMemberResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.PromoteMemberResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.PromoteMemberResponse();
+                if (object.members) {
+                    if (!Array.isArray(object.members))
+                        throw TypeError(".overlay.v1.PromoteMemberResponse.members: array expected");
+                    message.members = [];
+                    for (let i = 0; i < object.members.length; ++i) {
+                        if (!$util.isObject(object.members[i]))
+                            throw TypeError(".overlay.v1.PromoteMemberResponse.members: object expected");
+                        message.members[i] = $root.overlay.v1.ControlPlaneMember.fromObject(object.members[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            PromoteMemberResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.members = [];
+                if (message.members && message.members.length) {
+                    object.members = [];
+                    for (let j = 0; j < message.members.length; ++j)
+                        object.members[j] = $root.overlay.v1.ControlPlaneMember.toObject(message.members[j], options, q + 1);
+                }
+                return object;
+            };
+
+            PromoteMemberResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return PromoteMemberResponse;
+        })();
+
+        v1.RemoveMemberRequest = (function() {
+
+            function RemoveMemberRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RemoveMemberRequest.prototype.name = "";
+
+            RemoveMemberRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                return writer;
+            };
+
+            RemoveMemberRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RemoveMemberRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RemoveMemberRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RemoveMemberRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RemoveMemberRequest: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RemoveMemberRequest();
+                if (object.name != null)
+                    message.name = String(object.name);
+                return message;
+            };
+
+            RemoveMemberRequest.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.name = "";
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                return object;
+            };
+
+            RemoveMemberRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RemoveMemberRequest;
+        })();
+
+        v1.RemoveMemberResponse = (function() {
+
+            function RemoveMemberResponse(properties) {
+                this.members = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RemoveMemberResponse.prototype.members = $util.emptyArray;
+
+            RemoveMemberResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.members != null && message.members.length)
+                    for (let i = 0; i < message.members.length; ++i)
+                        $root.overlay.v1.ControlPlaneMember.encode(message.members[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            RemoveMemberResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.RemoveMemberResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.members && message.members.length))
+                                message.members = [];
+                            message.members.push($root.overlay.v1.ControlPlaneMember.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            RemoveMemberResponse.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.RemoveMemberResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.RemoveMemberResponse: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.RemoveMemberResponse();
+                if (object.members) {
+                    if (!Array.isArray(object.members))
+                        throw TypeError(".overlay.v1.RemoveMemberResponse.members: array expected");
+                    message.members = [];
+                    for (let i = 0; i < object.members.length; ++i) {
+                        if (!$util.isObject(object.members[i]))
+                            throw TypeError(".overlay.v1.RemoveMemberResponse.members: object expected");
+                        message.members[i] = $root.overlay.v1.ControlPlaneMember.fromObject(object.members[i], long + 1);
+                    }
+                }
+                return message;
+            };
+
+            RemoveMemberResponse.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.members = [];
+                if (message.members && message.members.length) {
+                    object.members = [];
+                    for (let j = 0; j < message.members.length; ++j)
+                        object.members[j] = $root.overlay.v1.ControlPlaneMember.toObject(message.members[j], options, q + 1);
+                }
+                return object;
+            };
+
+            RemoveMemberResponse.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return RemoveMemberResponse;
+        })();
+
+        v1.SnapshotRequest = (function() {
+
+            function SnapshotRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SnapshotRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            SnapshotRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.SnapshotRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            SnapshotRequest.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.SnapshotRequest)
+                    return object;
+                return new $root.overlay.v1.SnapshotRequest();
+            };
+
+            SnapshotRequest.toObject = function toObject() {
+                return {};
+            };
+
+            SnapshotRequest.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return SnapshotRequest;
+        })();
+
+        v1.SnapshotPiece = (function() {
+
+            function SnapshotPiece(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SnapshotPiece.prototype.data = $util.newBuffer([]);
+            SnapshotPiece.prototype.authorities = null;
+
+            SnapshotPiece.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(10).bytes(message.data);
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    $root.overlay.v1.AuthoritySet.encode(message.authorities, writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            SnapshotPiece.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.overlay.v1.SnapshotPiece();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.data = reader.bytes();
+                            break;
+                        }
+                    case 2: {
+                            message.authorities = $root.overlay.v1.AuthoritySet.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            SnapshotPiece.fromObject = function fromObject(object, long) {
+                if (object instanceof $root.overlay.v1.SnapshotPiece)
+                    return object;
+                if (!$util.isObject(object))
+                    throw TypeError(".overlay.v1.SnapshotPiece: object expected");
+                if (long === undefined)
+                    long = 0;
+                if (long > $util.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let message = new $root.overlay.v1.SnapshotPiece();
+                if (object.data != null)
+                    if (typeof object.data === "string")
+                        $util.base64.decode(object.data, message.data = $util.newBuffer($util.base64.length(object.data)), 0);
+                    else if (object.data.length >= 0)
+                        message.data = object.data;
+                if (object.authorities != null) {
+                    if (!$util.isObject(object.authorities))
+                        throw TypeError(".overlay.v1.SnapshotPiece.authorities: object expected");
+                    message.authorities = $root.overlay.v1.AuthoritySet.fromObject(object.authorities, long + 1);
+                }
+                return message;
+            };
+
+            SnapshotPiece.toObject = function toObject(message, options, q) {
+                if (!options)
+                    options = {};
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    if (options.bytes === String)
+                        object.data = "";
+                    else {
+                        object.data = [];
+                        if (options.bytes !== Array)
+                            object.data = $util.newBuffer(object.data);
+                    }
+                    object.authorities = null;
+                }
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    object.data = options.bytes === String ? $util.base64.encode(message.data, 0, message.data.length) : options.bytes === Array ? Array.prototype.slice.call(message.data) : message.data;
+                if (message.authorities != null && Object.hasOwnProperty.call(message, "authorities"))
+                    object.authorities = $root.overlay.v1.AuthoritySet.toObject(message.authorities, options, q + 1);
+                return object;
+            };
+
+            SnapshotPiece.prototype.toJSON = function toJSON() {
+                return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return SnapshotPiece;
+        })();
+
         return v1;
     })();
 

@@ -10,6 +10,28 @@ function codec(name: string) {
   return found
 }
 
+export interface AddMemberRequest {
+  name: string
+  /** https://HOST:2380. */
+  peerUrl: string
+}
+
+export const AddMemberRequest: MessageType<AddMemberRequest> = message(
+  'overlay.v1.AddMemberRequest',
+  codec('AddMemberRequest'),
+)
+
+export interface AddMemberResponse {
+  member: ControlPlaneMember | null
+  /** All members, the new one among them. */
+  members: ControlPlaneMember[]
+}
+
+export const AddMemberResponse: MessageType<AddMemberResponse> = message(
+  'overlay.v1.AddMemberResponse',
+  codec('AddMemberResponse'),
+)
+
 export interface AddressHistoryRequest {
   address: string
   /** Empty: in all networks. */
@@ -161,6 +183,49 @@ export interface AttachResponse {
 
 export const AttachResponse: MessageType<AttachResponse> = message('overlay.v1.AttachResponse', codec('AttachResponse'))
 
+export type AuthorityState = 'STATE_UNSPECIFIED' | 'INTRODUCED' | 'ACTIVE' | 'RETIRING'
+
+/** One certificate authority of the cluster. */
+export interface Authority {
+  /** The first 16 digits of its certificate's fingerprint. */
+  id: string
+  /** PEM. */
+  certificate: string
+  /**
+   * PKCS #8, AES-256-GCM under the control plane's sealing key: 12 bytes of
+   * nonce, the text, 16 bytes of tag.
+   */
+  sealedKey: Uint8Array
+  state: AuthorityState
+  /** Since when it is in this state. */
+  since: string
+}
+
+export const Authority: MessageType<Authority> = message('overlay.v1.Authority', codec('Authority'))
+
+/** All of them. Key `secrets/authorities`, which only controllers may read. */
+export interface AuthoritySet {
+  authorities: Authority[]
+}
+
+export const AuthoritySet: MessageType<AuthoritySet> = message('overlay.v1.AuthoritySet', codec('AuthoritySet'))
+
+export interface AuthorityStatus {
+  id: string
+  state: AuthorityState
+  /** SHA-256 of the certificate, hexadecimal. */
+  fingerprint: string
+  notBefore: string
+  notAfter: string
+  /** So many identities have a certificate of it. */
+  certificates: number
+}
+
+export const AuthorityStatus: MessageType<AuthorityStatus> = message(
+  'overlay.v1.AuthorityStatus',
+  codec('AuthorityStatus'),
+)
+
 export interface CheckIpamRequest {
   /** Empty: all. */
   network: string
@@ -214,6 +279,20 @@ export interface ClusterStatus {
 
 export const ClusterStatus: MessageType<ClusterStatus> = message('overlay.v1.ClusterStatus', codec('ClusterStatus'))
 
+export interface ConfirmRequest {
+  /** Ids of all authorities that are trusted. */
+  authorities: string[]
+}
+
+export const ConfirmRequest: MessageType<ConfirmRequest> = message('overlay.v1.ConfirmRequest', codec('ConfirmRequest'))
+
+export interface ConfirmResponse {}
+
+export const ConfirmResponse: MessageType<ConfirmResponse> = message(
+  'overlay.v1.ConfirmResponse',
+  codec('ConfirmResponse'),
+)
+
 /** A controller can be dialled. Key `controllers/<id>`, lease-bound. */
 export interface Controller {
   id: string
@@ -229,6 +308,54 @@ export interface Controller {
 }
 
 export const Controller: MessageType<Controller> = message('overlay.v1.Controller', codec('Controller'))
+
+export interface ControlPlaneGrant {
+  identity: Identity | null
+  controllerCertificate: string
+  etcdServerCertificate: string
+  etcdPeerCertificate: string
+  /** Opens the authorities' keys in the store: 32 bytes. Secret. */
+  sealingKey: Uint8Array
+  /** Etcd is run by somebody else: the host gets a controller only. */
+  externalEtcd: boolean
+}
+
+export const ControlPlaneGrant: MessageType<ControlPlaneGrant> = message(
+  'overlay.v1.ControlPlaneGrant',
+  codec('ControlPlaneGrant'),
+)
+
+export interface ControlPlaneMember {
+  /** Hexadecimal. */
+  id: string
+  /** Its host's. */
+  name: string
+  peerUrl: string
+  clientUrl: string
+  learner: boolean
+  leader: boolean
+  /** Empty: it answers and has no alarm. */
+  problem: string
+}
+
+export const ControlPlaneMember: MessageType<ControlPlaneMember> = message(
+  'overlay.v1.ControlPlaneMember',
+  codec('ControlPlaneMember'),
+)
+
+/** Certificate requests, and where the host is dialled. */
+export interface ControlPlaneRequests {
+  /** IP address or name that the other hosts dial. */
+  host: string
+  controllerRequest: string
+  etcdServerRequest: string
+  etcdPeerRequest: string
+}
+
+export const ControlPlaneRequests: MessageType<ControlPlaneRequests> = message(
+  'overlay.v1.ControlPlaneRequests',
+  codec('ControlPlaneRequests'),
+)
 
 export interface CreateNetworkRequest {
   /** A DNS label; a name is made up when empty. */
@@ -274,6 +401,37 @@ export interface CreateNetworkResponse {
 export const CreateNetworkResponse: MessageType<CreateNetworkResponse> = message(
   'overlay.v1.CreateNetworkResponse',
   codec('CreateNetworkResponse'),
+)
+
+export interface CreateTokenRequest {
+  /** Of the identity that it gives: node (default), admin or viewer. */
+  role: string
+  /** The host becomes part of the control plane. Of role node only. */
+  controlPlane: boolean
+  /** Seconds until it expires; 0: an hour. At most 30 days. */
+  ttl: number
+  /** How often it may be used; 0: once. At most 1,000. */
+  uses: number
+  /** Why it was made, for the lists. */
+  description: string
+}
+
+export const CreateTokenRequest: MessageType<CreateTokenRequest> = message(
+  'overlay.v1.CreateTokenRequest',
+  codec('CreateTokenRequest'),
+)
+
+export interface CreateTokenResponse {
+  /** The whole token: shown once, and kept nowhere. */
+  token: string
+  record: Token | null
+  /** Where to join: HOST:PORT of each controller. */
+  controllers: string[]
+}
+
+export const CreateTokenResponse: MessageType<CreateTokenResponse> = message(
+  'overlay.v1.CreateTokenResponse',
+  codec('CreateTokenResponse'),
 )
 
 export interface DetachRequest {
@@ -495,6 +653,13 @@ export interface GetNodeRequest {
 
 export const GetNodeRequest: MessageType<GetNodeRequest> = message('overlay.v1.GetNodeRequest', codec('GetNodeRequest'))
 
+export interface GetSecurityRequest {}
+
+export const GetSecurityRequest: MessageType<GetSecurityRequest> = message(
+  'overlay.v1.GetSecurityRequest',
+  codec('GetSecurityRequest'),
+)
+
 export interface GivenUp {}
 
 export const GivenUp: MessageType<GivenUp> = message('overlay.v1.GivenUp', codec('GivenUp'))
@@ -531,6 +696,69 @@ export interface HostRoutes {
 }
 
 export const HostRoutes: MessageType<HostRoutes> = message('overlay.v1.HostRoutes', codec('HostRoutes'))
+
+/**
+ * Who may enter. It is written when a certificate is issued first; removing it
+ * revokes all certificates of this enrolment. Key `identities/<id>`.
+ */
+export interface Identity {
+  /** 16 hexadecimal digits, new with each enrolment. */
+  id: string
+  /** node, viewer, admin or controller. */
+  role: string
+  name: string
+  createdAt: string
+  /** Of the certificate issued last. */
+  issuedAt: string
+  notAfter: string
+  /** The id of the authority that signed the one that it has shown last. */
+  authority: string
+  /** The ids of the authorities that it has confirmed to trust. */
+  trusts: string[]
+  /** Who made it: a token's id, or `init`. */
+  origin: string
+}
+
+export const Identity: MessageType<Identity> = message('overlay.v1.Identity', codec('Identity'))
+
+export interface JoinRequest {
+  /** As `overlayctl cluster token create` printed it. */
+  token: string
+  /**
+   * Of a node, its name in the cluster; of an admin or viewer, a name for the
+   * lists.
+   */
+  name: string
+  /** Certificate request (PKCS #10, PEM) of the node, admin or viewer. */
+  request: string
+  /** Wanted of a host that becomes part of the control plane. */
+  controlPlane: ControlPlaneRequests | null
+  /**
+   * Enrols a name anew that is enrolled already: the same host, whose state was
+   * lost. Without it that is refused, naming `node rm`.
+   */
+  replace: boolean
+}
+
+export const JoinRequest: MessageType<JoinRequest> = message('overlay.v1.JoinRequest', codec('JoinRequest'))
+
+export interface JoinResponse {
+  identity: Identity | null
+  /** PEM: the certificate and after it its authority's. */
+  certificate: string
+  /** PEM: all authorities to trust. */
+  authorities: string
+  clusterUid: string
+  /** URLs of etcd for clients. */
+  etcdUrls: string[]
+  /** HOST:PORT of each controller. */
+  controllers: string[]
+  /** Where the cluster's keys are in etcd. */
+  prefix: string
+  controlPlane: ControlPlaneGrant | null
+}
+
+export const JoinResponse: MessageType<JoinResponse> = message('overlay.v1.JoinResponse', codec('JoinResponse'))
 
 /** One veth pair or bridge of ours. */
 export interface LinkAddresses {
@@ -659,6 +887,23 @@ export const ListNodesResponse: MessageType<ListNodesResponse> = message(
   codec('ListNodesResponse'),
 )
 
+export interface ListTokensRequest {}
+
+export const ListTokensRequest: MessageType<ListTokensRequest> = message(
+  'overlay.v1.ListTokensRequest',
+  codec('ListTokensRequest'),
+)
+
+export interface ListTokensResponse {
+  /** Without their hashes. */
+  tokens: Token[]
+}
+
+export const ListTokensResponse: MessageType<ListTokensResponse> = message(
+  'overlay.v1.ListTokensResponse',
+  codec('ListTokensResponse'),
+)
+
 export type NetworkState = 'STATE_UNSPECIFIED' | 'READY'
 
 /** One overlay network. Key `networks/<name>`. */
@@ -761,6 +1006,24 @@ export interface Problem {
 
 export const Problem: MessageType<Problem> = message('overlay.v1.Problem', codec('Problem'))
 
+export interface PromoteMemberRequest {
+  name: string
+}
+
+export const PromoteMemberRequest: MessageType<PromoteMemberRequest> = message(
+  'overlay.v1.PromoteMemberRequest',
+  codec('PromoteMemberRequest'),
+)
+
+export interface PromoteMemberResponse {
+  members: ControlPlaneMember[]
+}
+
+export const PromoteMemberResponse: MessageType<PromoteMemberResponse> = message(
+  'overlay.v1.PromoteMemberResponse',
+  codec('PromoteMemberResponse'),
+)
+
 export interface Question {
   /** Unique on its stream; with `given_up` that of the question it is about. */
   id: number
@@ -808,6 +1071,25 @@ export const ReleasedAddress: MessageType<ReleasedAddress> = message(
   codec('ReleasedAddress'),
 )
 
+export interface RemoveMemberRequest {
+  /** Name or id. */
+  name: string
+}
+
+export const RemoveMemberRequest: MessageType<RemoveMemberRequest> = message(
+  'overlay.v1.RemoveMemberRequest',
+  codec('RemoveMemberRequest'),
+)
+
+export interface RemoveMemberResponse {
+  members: ControlPlaneMember[]
+}
+
+export const RemoveMemberResponse: MessageType<RemoveMemberResponse> = message(
+  'overlay.v1.RemoveMemberResponse',
+  codec('RemoveMemberResponse'),
+)
+
 export interface RemoveNetworkRequest {
   name: string
   /** Detach its endpoints first, through the agents of their nodes. */
@@ -848,6 +1130,29 @@ export const RemoveNodeResponse: MessageType<RemoveNodeResponse> = message(
   'overlay.v1.RemoveNodeResponse',
   codec('RemoveNodeResponse'),
 )
+
+export interface RemoveTokenRequest {
+  token: string
+}
+
+export const RemoveTokenRequest: MessageType<RemoveTokenRequest> = message(
+  'overlay.v1.RemoveTokenRequest',
+  codec('RemoveTokenRequest'),
+)
+
+export interface RenewRequest {
+  request: string
+}
+
+export const RenewRequest: MessageType<RenewRequest> = message('overlay.v1.RenewRequest', codec('RenewRequest'))
+
+export interface RenewResponse {
+  certificate: string
+  authorities: string
+  identity: Identity | null
+}
+
+export const RenewResponse: MessageType<RenewResponse> = message('overlay.v1.RenewResponse', codec('RenewResponse'))
 
 export interface RepairIpamRequest {
   /** As Check answered. What is no longer so is passed over. */
@@ -922,6 +1227,27 @@ export interface ResyncResponse {
 
 export const ResyncResponse: MessageType<ResyncResponse> = message('overlay.v1.ResyncResponse', codec('ResyncResponse'))
 
+export interface RevokeRequest {
+  /** Id, or the beginning of one; or ROLE/NAME. */
+  identity: string
+}
+
+export const RevokeRequest: MessageType<RevokeRequest> = message('overlay.v1.RevokeRequest', codec('RevokeRequest'))
+
+export interface RotateAuthorityRequest {
+  /**
+   * Takes the next step though somebody has not confirmed or renewed: who that
+   * is loses touch, and has to join again. Hosts of the control plane are waited
+   * for all the same, because etcd would fall apart.
+   */
+  force: boolean
+}
+
+export const RotateAuthorityRequest: MessageType<RotateAuthorityRequest> = message(
+  'overlay.v1.RotateAuthorityRequest',
+  codec('RotateAuthorityRequest'),
+)
+
 export type SandboxKind = 'UNPLUGGED' | 'NAMESPACE' | 'TAP'
 
 /**
@@ -937,6 +1263,26 @@ export interface Sandbox {
 }
 
 export const Sandbox: MessageType<Sandbox> = message('overlay.v1.Sandbox', codec('Sandbox'))
+
+export interface SecurityStatus {
+  authorities: AuthorityStatus[]
+  identities: Identity[]
+  /**
+   * What an authority that is being brought in or taken out waits for; empty:
+   * none is.
+   */
+  waitingFor: string[]
+  /**
+   * What is not as it should be with etcd's users, roles and TLS, and with
+   * certificates that nobody renews. Empty: nothing.
+   */
+  problems: string[]
+  members: ControlPlaneMember[]
+  /** Etcd is run by somebody else: its users and roles are not looked at. */
+  externalEtcd: boolean
+}
+
+export const SecurityStatus: MessageType<SecurityStatus> = message('overlay.v1.SecurityStatus', codec('SecurityStatus'))
 
 /** An agent is alive. Key `sessions/<node>`, lease-bound. */
 export interface Session {
@@ -965,6 +1311,21 @@ export interface ShowIpamResponse {
 export const ShowIpamResponse: MessageType<ShowIpamResponse> = message(
   'overlay.v1.ShowIpamResponse',
   codec('ShowIpamResponse'),
+)
+
+export interface SnapshotPiece {
+  data: Uint8Array
+  /** In the last one: what a restore needs beside it. */
+  authorities: AuthoritySet | null
+}
+
+export const SnapshotPiece: MessageType<SnapshotPiece> = message('overlay.v1.SnapshotPiece', codec('SnapshotPiece'))
+
+export interface SnapshotRequest {}
+
+export const SnapshotRequest: MessageType<SnapshotRequest> = message(
+  'overlay.v1.SnapshotRequest',
+  codec('SnapshotRequest'),
 )
 
 /** One member of the etcd cluster. */
@@ -1062,6 +1423,33 @@ export interface Tenure {
 }
 
 export const Tenure: MessageType<Tenure> = message('overlay.v1.Tenure', codec('Tenure'))
+
+/** Lets somebody enter. Key `secrets/tokens/<id>`. */
+export interface Token {
+  id: string
+  /** SHA-256 of the secret part. */
+  hash: Uint8Array
+  role: string
+  controlPlane: boolean
+  createdAt: string
+  expiresAt: string
+  usesLeft: number
+  description: string
+  /** Who made it. */
+  createdBy: string
+}
+
+export const Token: MessageType<Token> = message('overlay.v1.Token', codec('Token'))
+
+/** Whom everybody trusts. Key `trust`. */
+export interface Trust {
+  /** PEM: the authorities' certificates, one after the other. */
+  authorities: string
+  /** The one that signs: a certificate of another is renewed at once. */
+  active: string
+}
+
+export const Trust: MessageType<Trust> = message('overlay.v1.Trust', codec('Trust'))
 
 export interface UndrainNodeRequest {
   name: string
@@ -1273,6 +1661,50 @@ export const ClustersService = {
   },
 } as const satisfies Service
 
+/** Hosts of the control plane: members of etcd, and their controllers. */
+export const ControlPlaneService = {
+  name: 'overlay.v1.ControlPlane',
+  methods: {
+    /**
+     * Step one of a new member: etcd learns of it, as a learner without a vote.
+     * May be repeated.
+     */
+    addMember: {
+      kind: 'unary',
+      path: '/overlay.v1.ControlPlane/AddMember',
+      input: AddMemberRequest,
+      output: AddMemberResponse,
+    } as Method<AddMemberRequest, AddMemberResponse, 'unary'>,
+    /**
+     * Step two, once its etcd runs: it gets its vote. `unavailable` while it
+     * catches up.
+     */
+    promoteMember: {
+      kind: 'unary',
+      path: '/overlay.v1.ControlPlane/PromoteMember',
+      input: PromoteMemberRequest,
+      output: PromoteMemberResponse,
+    } as Method<PromoteMemberRequest, PromoteMemberResponse, 'unary'>,
+    /** Refused where the rest would have no majority. */
+    removeMember: {
+      kind: 'unary',
+      path: '/overlay.v1.ControlPlane/RemoveMember',
+      input: RemoveMemberRequest,
+      output: RemoveMemberResponse,
+    } as Method<RemoveMemberRequest, RemoveMemberResponse, 'unary'>,
+    /**
+     * Etcd's data as of now, in pieces (what `etcdctl snapshot restore` takes).
+     * Holds the authorities' keys, sealed.
+     */
+    snapshot: {
+      kind: 'server-stream',
+      path: '/overlay.v1.ControlPlane/Snapshot',
+      input: SnapshotRequest,
+      output: SnapshotPiece,
+    } as Method<SnapshotRequest, SnapshotPiece, 'server-stream'>,
+  },
+} as const satisfies Service
+
 /** Attachments, on any host. */
 export const EndpointsService = {
   name: 'overlay.v1.Endpoints',
@@ -1304,6 +1736,42 @@ export const EndpointsService = {
       input: DetachRequest,
       output: DetachResponse,
     } as Method<DetachRequest, DetachResponse, 'unary'>,
+  },
+} as const satisfies Service
+
+export const EnrolmentService = {
+  name: 'overlay.v1.Enrolment',
+  methods: {
+    /** The one call that needs no certificate: its credential is the token. */
+    join: {
+      kind: 'unary',
+      path: '/overlay.v1.Enrolment/Join',
+      input: JoinRequest,
+      output: JoinResponse,
+    } as Method<JoinRequest, JoinResponse, 'unary'>,
+    /** The caller's own identity, with a new key. */
+    renew: {
+      kind: 'unary',
+      path: '/overlay.v1.Enrolment/Renew',
+      input: RenewRequest,
+      output: RenewResponse,
+    } as Method<RenewRequest, RenewResponse, 'unary'>,
+    /**
+     * The caller trusts these authorities now, and has the certificate that it
+     * shows. A new authority signs only once everybody who has a certificate has
+     * said so, and the old one goes once everybody has shown one of the new. With
+     * each answer the metadata `overlay-authorities` tells a caller what the
+     * cluster knows of it: the SHA-256 (hexadecimal) of Trust.authorities, or
+     * `renew` where it has not confirmed those, or has not shown a certificate of
+     * the one that signs. If that is not the digest of its own file: Renew, and
+     * then, with what that gave, Confirm.
+     */
+    confirm: {
+      kind: 'unary',
+      path: '/overlay.v1.Enrolment/Confirm',
+      input: ConfirmRequest,
+      output: ConfirmResponse,
+    } as Method<ConfirmRequest, ConfirmResponse, 'unary'>,
   },
 } as const satisfies Service
 
@@ -1496,5 +1964,60 @@ export const NodesService = {
       input: ResyncNodeRequest,
       output: ResyncResponse,
     } as Method<ResyncNodeRequest, ResyncResponse, 'unary'>,
+  },
+} as const satisfies Service
+
+export const SecurityService = {
+  name: 'overlay.v1.Security',
+  methods: {
+    get: {
+      kind: 'unary',
+      path: '/overlay.v1.Security/Get',
+      input: GetSecurityRequest,
+      output: SecurityStatus,
+    } as Method<GetSecurityRequest, SecurityStatus, 'unary'>,
+    /**
+     * Brings in a new authority and takes the old one out, step by step, each as
+     * soon as it can be done without anybody losing touch. Called again it tells
+     * how far it is.
+     */
+    rotateAuthority: {
+      kind: 'unary',
+      path: '/overlay.v1.Security/RotateAuthority',
+      input: RotateAuthorityRequest,
+      output: SecurityStatus,
+    } as Method<RotateAuthorityRequest, SecurityStatus, 'unary'>,
+    /** Refuses the certificates of an identity from now on. Of a node: `node rm`. */
+    revoke: {
+      kind: 'unary',
+      path: '/overlay.v1.Security/Revoke',
+      input: RevokeRequest,
+      output: Identity,
+    } as Method<RevokeRequest, Identity, 'unary'>,
+  },
+} as const satisfies Service
+
+export const TokensService = {
+  name: 'overlay.v1.Tokens',
+  methods: {
+    create: {
+      kind: 'unary',
+      path: '/overlay.v1.Tokens/Create',
+      input: CreateTokenRequest,
+      output: CreateTokenResponse,
+    } as Method<CreateTokenRequest, CreateTokenResponse, 'unary'>,
+    list: {
+      kind: 'unary',
+      path: '/overlay.v1.Tokens/List',
+      input: ListTokensRequest,
+      output: ListTokensResponse,
+    } as Method<ListTokensRequest, ListTokensResponse, 'unary'>,
+    /** By id, or by the whole token. */
+    remove: {
+      kind: 'unary',
+      path: '/overlay.v1.Tokens/Remove',
+      input: RemoveTokenRequest,
+      output: Token,
+    } as Method<RemoveTokenRequest, Token, 'unary'>,
   },
 } as const satisfies Service

@@ -2,7 +2,7 @@
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
-import { OverlayError } from '../../lib/errors.ts'
+import { OverlayError } from './errors.ts'
 
 const libc = koffi.load('libc.so.6')
 
@@ -27,8 +27,10 @@ const call = {
   recvmsg: libc.func('int64_t recvmsg(int, _Inout_ uint8_t *, int)') as Call<[number, Buffer, number]>,
 }
 
+export const AF_UNIX = 1
 export const AF_NETLINK = 16
 export const AF_PACKET = 17
+export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 const SOCK_CLOEXEC = 0o2000000
 export const CLONE_NEWNET = 0x40000000
