@@ -1,52 +1,62 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { once } from 'node:events'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { execa } from 'execa'
-import { afterEach, expect, it } from 'vitest'
-import { createLogger } from '../lib/log.ts'
-import type { TlsMaterial } from '../lib/tls.ts'
-import { connect } from './connect.ts'
-import { randomLoopback, startEtcd } from './etcd-for-tests.ts'
-import { put, type Store } from './store.ts'
+import tls from 'node:tls'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { retry } from '../lib/retry.ts'
+import { readTls } from '../lib/tls.ts'
+import { createPki } from '../test/lab/pki.ts'
+import { type SecureEtcd, startSecureEtcd } from './secure-etcd-for-tests.ts'
+import { put } from './store.ts'
 
-const cleanups: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+let secure: SecureEtcd
+beforeAll(async () => {
+  secure = await startSecureEtcd()
 })
-
-function open(url: string, tls: TlsMaterial): Store {
-  const store = connect({ urls: [url], tls, log: createLogger('test', 'silent') })
-  cleanups.push(() => store.close())
-  return store
-}
+afterAll(() => secure?.[Symbol.asyncDispose]())
 
 it('speaks TLS with client certificates', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'overlay-tls-'))
-  cleanups.push(() => rm(directory, { recursive: true }))
-  const host = randomLoopback()
-  const openssl = (...args: string[]) => execa('openssl', args, { cwd: directory })
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=test']
-  await openssl('req', '-x509', ...curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2')
-  const at = (name: string) => join(directory, name)
-  const names = ['-addext', `subjectAltName=IP:${host}`, '-addext', 'basicConstraints=critical,CA:FALSE']
-  const issuer = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '2']
-  await openssl('req', '-x509', ...curve, '-keyout', 'key.pem', '-out', 'cert.pem', ...issuer, ...names)
-  const secure = await startEtcd({
-    host,
-    scheme: 'https',
-    flags: [
-      `--cert-file=${at('cert.pem')}`,
-      `--key-file=${at('key.pem')}`,
-      `--trusted-ca-file=${at('ca.pem')}`,
-      '--client-cert-auth',
-    ],
-  })
-  cleanups.push(secure.close)
-  const [ca, cert, key] = await Promise.all(['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(at(name))))
-  if (!ca || !cert || !key) throw new Error('openssl wrote no files')
-  const store = open(secure.url, { ca, cert, key })
+  const { tls, files } = await secure.identify('controller', 'host-1')
+  const store = secure.open({ tls })
   await store.commit({ compares: [], writes: [put(store.keys.node('host-1'), { name: 'host-1' })] })
   expect(await store.count(store.keys.nodes)).toBe(1)
-  const stranger = open(secure.url, { ca })
+  const stranger = secure.open({ tls: readTls({ ca: files.ca }) })
   await expect(stranger.probe()).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+it('takes up files that were replaced when it connects next', async () => {
+  const { files, tls } = await secure.identify('controller', 'host-2')
+  const { cert, key, ca } = files
+  const another = await createPki(join(ca, '../another'), 'another')
+  const old = join(ca, '../old')
+  await Promise.all([copyFile(cert, `${old}.crt`), copyFile(key, `${old}.key`)])
+  const foreign = await another.issue('host-2', { role: 'controller', name: 'host-2' })
+  await Promise.all([copyFile(foreign.cert, cert), copyFile(foreign.key, key)])
+  tls.reload()
+  const store = secure.open({ tls })
+  await expect(store.probe()).rejects.toMatchObject({ code: 'unavailable' })
+  await Promise.all([copyFile(`${old}.crt`, cert), copyFile(`${old}.key`, key)])
+  expect(tls.reload()).toBe(true)
+  await retry(() => store.probe(), { signal: AbortSignal.timeout(20_000) })
+})
+
+it.each([
+  ['TLSv1.2', 'refused'],
+  ['TLSv1.3', 'TLSv1.3'],
+] as const)('of etcd, %s is %s', async (version, expected) => {
+  const { tls: material } = await secure.identify('node', 'host-3')
+  const { hostname: host, port } = new URL(secure.etcd.url)
+  const socket = tls.connect({
+    ...material.current(),
+    host,
+    port: Number(port),
+    minVersion: version,
+    maxVersion: version,
+  })
+  const outcome = await once(socket, 'secureConnect').then(
+    () => socket.getProtocol(),
+    () => 'refused',
+  )
+  socket.destroy()
+  expect(outcome).toBe(expected)
 })

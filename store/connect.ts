@@ -1,13 +1,17 @@
 /** The store: etcd behind the interface of store.ts. */
 
 import type { Logger } from '../lib/log.ts'
-import type { TlsMaterial } from '../lib/tls.ts'
+import type { Tls } from '../lib/tls.ts'
 import { defaultKeepalive, type KeepaliveTimes } from './connection.ts'
+import { unlessRevoked } from './denied.ts'
+import { discoverMembers } from './discovery.ts'
 import { parseEtcdUrls } from './endpoints.ts'
+import { createEtcdAdmin } from './etcd-admin.ts'
 import { type KeyValue, type RangeRequest, range, txn } from './etcd-api.ts'
 import { follow } from './follow.ts'
 import { createKeys, defaultPrefix, parsePrefix } from './keys.ts'
 import { grantLease } from './lease.ts'
+import { knockAt } from './member.ts'
 import { Members } from './members.ts'
 import { keyAfter, rangeOf, readWholeRange } from './range.ts'
 import { decodeEntry, lenientDecoder } from './records.ts'
@@ -15,14 +19,14 @@ import type { Entry, Listing, Store } from './store.ts'
 import { requireRoom, storeMembers } from './store-status.ts'
 import { Stranded } from './stranded.ts'
 import { decodeOutcome, encodeTransaction } from './transaction.ts'
-import { watchOpener } from './watch-stream.ts'
+import { type OpenWatch, watchOpener } from './watch-stream.ts'
 
 export interface ConnectOptions {
   /** `http://HOST:PORT`, `https://HOST:PORT` or `HOST:PORT` of one or more members. */
   readonly urls: readonly string[]
   /** Where our keys are; default: keys.ts' defaultPrefix. A slash is added at the end. */
   readonly prefix?: string
-  readonly tls?: TlsMaterial | undefined
+  readonly tls?: Tls | undefined
   /**
    * Milliseconds of silence after which a call is refused, as long as etcd was
    * not slow before; default 2,300: what takes 2 s still passes.
@@ -35,6 +39,13 @@ export interface ConnectOptions {
   readonly auditInterval?: number
   /** See FollowParts. */
   readonly mostWaiting?: number | undefined
+  /**
+   * Learns from etcd where its other members are, and goes on with them where
+   * those of `urls` are gone; default false: `urls` are all.
+   */
+  readonly discover?: boolean
+  /** Told the URLs of all members after the first contact and whenever they are others: to begin with next time. */
+  readonly onMembers?: (urls: readonly string[]) => void
   readonly log: Logger
   /** Closes the store when it aborts. */
   readonly signal?: AbortSignal
@@ -57,13 +68,15 @@ export function connect(options: ConnectOptions): Store {
   } = options
   const { callTimeout = 2_300, longestCall = 10_000 } = options
   const endpoints = parseEtcdUrls(urls, tls !== undefined)
-  const members = new Members({ endpoints, tls, callTimeout, longestCall, keepalive })
   const keys = createKeys(parsePrefix(prefix))
+  const knock = knockAt(keys.cluster.path)
+  const members = new Members({ endpoints, tls, callTimeout, longestCall, keepalive, knock })
   const decode = lenientDecoder(log)
-  const openWatch = watchOpener(members)
+  const open = watchOpener(members)
+  const openWatch: OpenWatch = (options) => unlessRevoked(open(options), members, knock)
   const stranded = new Stranded()
   const read = async (request: RangeRequest) => {
-    const answer = await members.read(range, request)
+    const answer = await unlessRevoked(members.read(range, request), members, knock)
     stranded.found()
     return answer
   }
@@ -74,12 +87,18 @@ export function connect(options: ConnectOptions): Store {
     closed.abort()
     members.close()
   }
+  if (options.discover) {
+    const { onMembers } = options
+    discoverMembers(members, { onMembers, log, signal: closed.signal })
+  }
   options.signal?.addEventListener('abort', () => void close(), { once: true, signal: closed.signal })
   if (options.signal?.aborted) void close()
 
   return {
     keys,
-    urls: members.urls,
+    get urls() {
+      return members.urls
+    },
     async get({ path, type }) {
       const { kvs } = await read({ key: Buffer.from(path) })
       return kvs[0] && decodeEntry(type, kvs[0])
@@ -108,14 +127,14 @@ export function connect(options: ConnectOptions): Store {
       return Number((await read({ ...rangeOf(prefix), count_only: true })).count)
     },
     async commit(transaction) {
-      const answer = await members.once(txn, encodeTransaction(transaction))
+      const answer = await unlessRevoked(members.once(txn, encodeTransaction(transaction)), members, knock)
       stranded.found()
       return decodeOutcome(transaction, answer)
     },
     follow: (range, signal) =>
       follow(
         range,
-        { read, openWatch, decode, stranded, log, auditInterval, mostWaiting, spares: members.urls.length - 1 },
+        { read, openWatch, decode, stranded, log, auditInterval, mostWaiting, spares: () => members.urls.length - 1 },
         signal,
         closed.signal,
       ),
@@ -128,6 +147,7 @@ export function connect(options: ConnectOptions): Store {
     },
     requireRoom: () => requireRoom(members),
     members: (within = longestCall) => storeMembers(members, within),
+    admin: createEtcdAdmin(members, longestCall),
     reconnect: () => members.reconnect(),
     close,
   }

@@ -97,13 +97,40 @@ export interface StatusResponse {
   readonly errors: readonly string[]
 }
 
+export interface ListedMember {
+  readonly ID: string
+  /** Empty: it was added and has not started yet. */
+  readonly name: string
+  readonly peerURLs: readonly string[]
+  readonly clientURLs: readonly string[]
+  readonly isLearner: boolean
+}
+
 export interface MemberListResponse {
-  readonly members: readonly {
-    readonly ID: string
-    /** Empty: it was added and has not started yet. */
-    readonly name: string
-    readonly clientURLs: readonly string[]
-  }[]
+  readonly members: readonly ListedMember[]
+}
+
+/** Etcd 3.4 answers from what the member itself knows, later versions as told. */
+export interface MemberListRequest {
+  readonly linearizable?: boolean
+}
+
+/** Of 3.4 and later. */
+export interface Permission {
+  readonly permType: 'Read' | 'Write' | 'Readwrite'
+  readonly key: Buffer
+  /** Empty: the one key. */
+  readonly range_end: Buffer
+}
+
+export interface UserAddRequest {
+  readonly name: string
+  readonly options: { readonly no_password: boolean }
+}
+
+export interface SnapshotResponse {
+  readonly remaining_bytes: string
+  readonly blob: Buffer
 }
 
 /** How to call one method: its HTTP/2 path and its codec. */
@@ -134,7 +161,35 @@ export const txn = method<TxnRequest, TxnResponse>('KV', 'Txn')
 export const leaseGrant = method<{ readonly TTL: number }, LeaseAnswer>('Lease', 'LeaseGrant')
 export const leaseRevoke = method<{ readonly ID: string }, object>('Lease', 'LeaseRevoke')
 export const memberStatus = method<object, StatusResponse>('Maintenance', 'Status')
-export const memberList = method<object, MemberListResponse>('Cluster', 'MemberList')
+export const memberList = method<MemberListRequest, MemberListResponse>('Cluster', 'MemberList')
+export const memberAdd = method<
+  { readonly peerURLs: readonly string[]; readonly isLearner: boolean },
+  MemberListResponse & { readonly member: ListedMember }
+>('Cluster', 'MemberAdd')
+export const memberPromote = method<{ readonly ID: string }, MemberListResponse>('Cluster', 'MemberPromote')
+export const memberRemove = method<{ readonly ID: string }, MemberListResponse>('Cluster', 'MemberRemove')
+/** A stream of answers. */
+export const snapshot = method<object, SnapshotResponse>('Maintenance', 'Snapshot')
+export const authenticate = method<{ readonly name: string; readonly password: string }, object>('Auth', 'Authenticate')
+export const authEnable = method<object, object>('Auth', 'AuthEnable')
+export const userAdd = method<UserAddRequest, object>('Auth', 'UserAdd')
+export const userDelete = method<{ readonly name: string }, object>('Auth', 'UserDelete')
+export const userList = method<object, { readonly users: readonly string[] }>('Auth', 'UserList')
+export const userGet = method<{ readonly name: string }, { readonly roles: readonly string[] }>('Auth', 'UserGet')
+export const userGrantRole = method<{ readonly user: string; readonly role: string }, object>('Auth', 'UserGrantRole')
+export const userRevokeRole = method<{ readonly name: string; readonly role: string }, object>('Auth', 'UserRevokeRole')
+export const roleAdd = method<{ readonly name: string }, object>('Auth', 'RoleAdd')
+export const roleDelete = method<{ readonly role: string }, object>('Auth', 'RoleDelete')
+export const roleList = method<object, { readonly roles: readonly string[] }>('Auth', 'RoleList')
+export const roleGet = method<{ readonly role: string }, { readonly perm: readonly Permission[] }>('Auth', 'RoleGet')
+export const roleGrant = method<{ readonly name: string; readonly perm: Permission }, object>(
+  'Auth',
+  'RoleGrantPermission',
+)
+export const roleRevoke = method<{ readonly role: string; readonly key: Buffer; readonly range_end: Buffer }, object>(
+  'Auth',
+  'RoleRevokePermission',
+)
 /** A stream both ways. */
 export const leaseKeepAlive = method<{ readonly ID: string }, LeaseAnswer>('Lease', 'LeaseKeepAlive')
 /** A stream both ways. */

@@ -9,6 +9,7 @@ import { pause } from '../lib/retry.ts'
 
 export interface TestEtcd {
   readonly url: string
+  readonly peerUrl: string
   readonly pid: number
   /** Of etcd's data; to be touched only while it is stopped. */
   readonly dataDirectory: string
@@ -37,6 +38,14 @@ export interface TestEtcdOptions {
   readonly scheme?: 'http' | 'https'
   /** Default: a random loopback address. */
   readonly host?: string
+  /** Default: `test`. */
+  readonly name?: string
+  /**
+   * Adds the member at this peer URL to a cluster, and tells the peer URLs of
+   * those that are there by their names. It serves once it has its vote: that is
+   * not waited for.
+   */
+  readonly join?: (peerUrl: string) => Promise<Readonly<Record<string, string>>>
 }
 
 /**
@@ -44,7 +53,7 @@ export interface TestEtcdOptions {
  * that ends; remove its directory with `close`.
  */
 export async function startEtcd(options: TestEtcdOptions = {}): Promise<TestEtcd> {
-  const { flags = [], scheme = 'http', host = randomLoopback() } = options
+  const { flags = [], scheme = 'http', host = randomLoopback(), name = 'test', join: enter } = options
   const directory = await mkdtemp(join(tmpdir(), 'overlay-etcd-'))
   const dataDirectory = join(directory, 'data')
   const savedDirectory = join(directory, 'saved')
@@ -52,8 +61,9 @@ export async function startEtcd(options: TestEtcdOptions = {}): Promise<TestEtcd
   const url = `${scheme}://${host}:${client}`
   const peerUrl = `http://${host}:${peer}`
   const metricsUrl = `http://${host}:${metrics}`
+  const members = { ...(await enter?.(peerUrl)), [name]: peerUrl }
   const args = [
-    '--name=test',
+    `--name=${name}`,
     `--data-dir=${dataDirectory}`,
     '--logger=zap',
     '--log-level=error',
@@ -62,7 +72,10 @@ export async function startEtcd(options: TestEtcdOptions = {}): Promise<TestEtcd
     `--listen-metrics-urls=${metricsUrl}`,
     `--listen-peer-urls=${peerUrl}`,
     `--initial-advertise-peer-urls=${peerUrl}`,
-    `--initial-cluster=test=${peerUrl}`,
+    `--initial-cluster=${Object.entries(members)
+      .map((member) => member.join('='))
+      .join()}`,
+    `--initial-cluster-state=${enter ? 'existing' : 'new'}`,
     // Nothing has to survive a power cut, and it should be leader at once.
     '--unsafe-no-fsync',
     '--heartbeat-interval=20',
@@ -80,12 +93,14 @@ export async function startEtcd(options: TestEtcdOptions = {}): Promise<TestEtcd
     await end(etcd, 'SIGKILL')
     await rm(directory, { recursive: true, force: true })
   }
-  await serve().catch(async (error: unknown) => {
-    await close()
-    throw error
-  })
+  if (!enter)
+    await serve().catch(async (error: unknown) => {
+      await close()
+      throw error
+    })
   return {
     url,
+    peerUrl,
     get pid() {
       return etcd.pid ?? 0
     },

@@ -1,7 +1,16 @@
 import { status } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { OverlayError } from '../lib/errors.ts'
-import { isCompacted, isElection, isRefusal, isWithoutLeader, reasonOf, refusal, unavailable } from './failures.ts'
+import {
+  isCompacted,
+  isElection,
+  isOldAuth,
+  isRefusal,
+  isWithoutLeader,
+  reasonOf,
+  refusal,
+  unavailable,
+} from './failures.ts'
 import { StoreFullError } from './store.ts'
 
 const failed = (code: status, details: string) => Object.assign(new Error(details), { code, details }) as never
@@ -17,6 +26,10 @@ describe('isRefusal', () => {
     [status.DEADLINE_EXCEEDED, 'Deadline exceeded', false],
     [status.INTERNAL, 'Received RST_STREAM', false],
     [status.UNKNOWN, 'etcdserver: server stopped', false],
+    [status.INVALID_ARGUMENT, 'etcdserver: revision of auth store is old', true],
+    [status.UNKNOWN, 'auth: revision in header is old', true],
+    [status.UNKNOWN, 'auth: user not found', true],
+    [status.UNAVAILABLE, 'etcdserver: unhealthy cluster', true],
   ])('%s %s: %s', (code, details, refused) => {
     expect(isRefusal(failed(code, details))).toBe(refused)
   })
@@ -30,6 +43,9 @@ it.each([
   [status.RESOURCE_EXHAUSTED, 'grpc: received message larger than max (9 vs. 8)', 'invalid'],
   [status.INVALID_ARGUMENT, 'etcdserver: duplicate key given in txn request', 'internal'],
   [status.PERMISSION_DENIED, 'etcdserver: permission denied', 'permission_denied'],
+  [status.UNKNOWN, 'auth: user not found', 'permission_denied'],
+  [status.INVALID_ARGUMENT, 'etcdserver: revision of auth store is old', 'unavailable'],
+  [status.UNAVAILABLE, 'etcdserver: unhealthy cluster', 'unavailable'],
 ])('%s %s becomes %s', (code, details, expected) => {
   const error = refusal(failed(code, details))
   expect(error.code).toBe(expected)
@@ -50,6 +66,14 @@ it.each([
 ])('%s: not carried out %s, passes with an election %s', (details, withoutLeader, passes) => {
   const error = failed(status.UNAVAILABLE, details)
   expect([isWithoutLeader(error), isElection(error)]).toEqual([withoutLeader, passes])
+})
+
+it.each([
+  [status.INVALID_ARGUMENT, 'etcdserver: revision of auth store is old', true],
+  [status.UNKNOWN, 'auth: revision in header is old', true],
+  [status.PERMISSION_DENIED, 'etcdserver: permission denied', false],
+])('%s %s is worth another try at once: %s', (code, details, expected) => {
+  expect(isOldAuth(failed(code, details))).toBe(expected)
 })
 
 it('knows a compacted revision, also translated', () => {

@@ -11,6 +11,7 @@ import { StoreFullError } from './store.ts'
  */
 export function isRefusal(error: unknown): error is ServiceError {
   if (!isServiceError(error)) return false
+  if (isOldAuth(error) || isUnhealthy(error) || isUnknownUser(error)) return true
   // A full store, or too many requests; else it is HTTP/2's, in the middle of a call.
   if (error.code === status.RESOURCE_EXHAUSTED) return /^(etcdserver|grpc):/.test(error.details)
   return refusals.has(error.code)
@@ -41,6 +42,29 @@ export function isElection(error: unknown): boolean {
   return isServiceError(error) && error.code === status.UNAVAILABLE && /leader/.test(error.details)
 }
 
+/**
+ * Whether etcd's users or roles were changed while the request was on its way: it
+ * was not carried out, and the same is worth another try at once. Older etcd 3.4
+ * says it without a code of its own (rpctypes.ErrAuthOldRevision).
+ */
+export function isOldAuth(error: unknown): boolean {
+  return (
+    isServiceError(error) &&
+    (error.details === 'auth: revision in header is old' ||
+      error.details === 'etcdserver: revision of auth store is old')
+  )
+}
+
+/** Whether etcd has no user of the client's certificate, as 3.4 says it where it wants its root. */
+function isUnknownUser(error: ServiceError): boolean {
+  return error.details === 'auth: user not found'
+}
+
+/** Whether etcd does not change its members for now, because some of them are not long connected: before it did anything. */
+export function isUnhealthy(error: unknown): boolean {
+  return isServiceError(error) && error.details === 'etcdserver: unhealthy cluster'
+}
+
 /** What etcd refused, as our error. */
 export function refusal(error: ServiceError): OverlayError {
   if (isFull(error)) return new StoreFullError(error)
@@ -59,7 +83,11 @@ function explain(error: ServiceError): { code: ErrorCode; message: string } {
       code: 'unavailable',
       message: 'the store takes no more requests for now',
     }
-  if (error.code === status.PERMISSION_DENIED) return { code: 'permission_denied', message: 'the store denies it' }
+  if (isOldAuth(error)) return { code: 'unavailable', message: "the store's users are being changed: try again" }
+  if (isUnhealthy(error))
+    return { code: 'unavailable', message: 'etcd changes no members while some are not long connected: try again' }
+  if (error.code === status.PERMISSION_DENIED || isUnknownUser(error))
+    return { code: 'permission_denied', message: 'the store denies it' }
   if (error.code === status.UNAUTHENTICATED)
     return { code: 'unauthenticated', message: 'the store does not know this client' }
   return { code: 'internal', message: 'the store refused the request' }
@@ -90,6 +118,12 @@ export function reasonOf(error: unknown): string {
 export function isCompacted(error: unknown): boolean {
   const origin = error instanceof OverlayError ? error.cause : error
   return isServiceError(origin) && origin.code === status.OUT_OF_RANGE && origin.details.includes('compacted')
+}
+
+/** What etcd itself said, of its error or ours. */
+export function detailsOf(error: unknown): string | undefined {
+  const origin = error instanceof OverlayError ? error.cause : error
+  return isServiceError(origin) ? origin.details : undefined
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -5,6 +5,7 @@ import { connect } from './connect.ts'
 import type { Header } from './etcd-api.ts'
 import { type FollowParts, follow } from './follow.ts'
 import { lenientDecoder } from './records.ts'
+import { RevokedError } from './store.ts'
 import { Stranded } from './stranded.ts'
 
 const log = createLogger('test', 'silent')
@@ -54,4 +55,26 @@ it('gives a consumer that was too slow to be told of a loss and its end a snapsh
   expect((await updates.next()).value).toMatchObject({ kind: 'snapshot' })
   ending.abort()
   expect(await updates.next()).toMatchObject({ done: true })
+})
+
+it('asks again only after a while of a store that denies it everything', async () => {
+  let asked = 0
+  const parts: FollowParts = {
+    read: async () => {
+      asked++
+      throw new RevokedError()
+    },
+    openWatch: () => Promise.reject(new RevokedError()),
+    decode: lenientDecoder(log),
+    stranded: new Stranded({ first: 1, most: 1 }),
+    log,
+    auditInterval: 600_000,
+  }
+  const ending = new AbortController()
+  const updates = follow({ prefix: '/t/', type: null }, parts, ending.signal)
+  expect((await updates.next()).value).toMatchObject({ kind: 'lost' })
+  for (let n = 0; n < 100; n++) await new Promise(setImmediate)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(asked).toBe(1)
+  ending.abort()
 })

@@ -30,8 +30,8 @@ export interface FollowParts {
   readonly auditInterval: number
   /** Changes that wait for a slow consumer; default 10,000. */
   readonly mostWaiting?: number | undefined
-  /** Members of the cluster beside the one that is followed: lost is what none of them has. Default 0. */
-  readonly spares?: number
+  /** Members of the cluster beside the one that is followed: lost is what none of them has. Default: none. */
+  readonly spares?: () => number
 }
 
 /** Changes that wait for a slow consumer; of more it is told by a snapshot, once it has caught up. */
@@ -124,12 +124,12 @@ class Follower<T> implements FollowedState {
   async #recover(error: OverlayError): Promise<void> {
     if (error.code === 'internal') this.#parts.log.error({ err: error, range: this.#range.prefix }, 'following failed')
     // Not before all members were tried, and the one that answers other calls once more.
-    const { spares = 0 } = this.#parts
+    const spares = this.#parts.spares?.() ?? 0
     if (spares === 0 || this.#failures > spares) {
       if (!this.#lost) this.#emit({ kind: 'lost', error })
       this.#lost = true
     }
-    await this.#parts.stranded.wait(this.#failures++, this.#signal)
+    await this.#parts.stranded.wait(this.#failures++, this.#signal, error.retryAfter)
   }
 
   async #snapshot(): Promise<Revision> {

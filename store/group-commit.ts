@@ -181,5 +181,12 @@ function target(part: Compare | Write): string {
 
 /** The same store, whose commits go together. */
 export function grouping(store: Store): Store {
-  return { ...store, commit: groupCommit((transaction) => store.commit(transaction)) }
+  return {
+    ...store,
+    // As they are when asked for: a copy would not see members that are found later.
+    get urls() {
+      return store.urls
+    },
+    commit: groupCommit((transaction) => store.commit(transaction)),
+  }
 }

@@ -59,7 +59,7 @@ export async function holdLease(store: Store, options: HoldLeaseOptions): Promis
         log.warn({ err: OverlayError.from(error) }, 'lease not established, trying again')
       }
       await giveUp(lease, log)
-      await pause(delayBefore(failures++, backoff), signal)
+      await pause(Math.max(delayBefore(failures++, backoff), OverlayError.from(error).retryAfter ?? 0), signal)
       continue
     }
     await giveUp(lease, log)

@@ -5,18 +5,22 @@ import type { Ip } from '../lib/ip.ts'
 import type { Mac } from '../lib/mac.ts'
 import {
   AddressOwner,
+  AuthoritySet,
   Cluster,
   Controller,
   Drain,
   Endpoint,
   EndpointRef,
   HostRoutes,
+  Identity,
   type MessageType,
   Network,
   Node,
   ReleasedAddress,
   Session,
   Tenure,
+  Token,
+  Trust,
   VniCursor,
   VniOwner,
 } from '../proto/index.ts'
@@ -89,6 +93,14 @@ export function createKeys(prefix: string) {
     session: (node: string) => key(Session, 'sessions', node),
     controllers: range(Controller, 'controllers'),
     controller: (id: string) => key(Controller, 'controllers', id),
+    trust: key(Trust, 'trust'),
+    identities: range(Identity, 'identities'),
+    identity: (id: string) => key(Identity, 'identities', id),
+    /** Read by controllers only: all that follow here. */
+    secrets: range(null, 'secrets'),
+    authorities: key(AuthoritySet, 'secrets', 'authorities'),
+    tokens: range(Token, 'secrets', 'tokens'),
+    token: (id: string) => key(Token, 'secrets', 'tokens', id),
     leader: (office: string) => key(Controller, 'leaders', office),
   }
 }

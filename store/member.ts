@@ -1,7 +1,7 @@
 /** One member of the etcd cluster: asked for as long as it shows life. */
 import { firstOf } from '../lib/signals.ts'
 import { type CallOptions, Connection, NotSentError, SilentError } from './connection.ts'
-import { range } from './etcd-api.ts'
+import { type RangeRequest, range } from './etcd-api.ts'
 import { isRefusal } from './failures.ts'
 import { Pulse, type PulseOptions } from './pulse.ts'
 
@@ -22,8 +22,17 @@ export interface AttendOptions {
   readonly untilElection?: boolean
 }
 
-/** What is read to see whether a member is there: linearizable, so that it speaks for a majority, and empty. */
-export const knock = { key: Buffer.from([0]), count_only: true }
+/**
+ * What is read to see whether a member is there: linearizable, so that it speaks
+ * for a majority, and small. Where etcd has users it has to be a key that each
+ * of them may read.
+ */
+export const knockAt = (path: string): RangeRequest => ({ key: Buffer.from(path), count_only: true })
+
+export interface MemberOptions extends PulseOptions {
+  /** See knockAt. */
+  readonly knock: RangeRequest
+}
 
 export class Member {
   readonly url: string
@@ -32,17 +41,26 @@ export class Member {
   readonly watches: Connection
   readonly pulse: Pulse
   readonly #longest: number
+  readonly #connect: () => Connection
+  readonly #request: RangeRequest
   /** It is just being asked whether it is there. */
   #isKnocked = false
   readonly #term: Term
 
-  constructor(url: string, connect: () => Connection, term: Term, options: PulseOptions) {
+  constructor(url: string, connect: () => Connection, term: Term, options: MemberOptions) {
     this.url = url
+    this.#connect = connect
     this.calls = connect()
     this.watches = connect()
     this.pulse = new Pulse(options)
     this.#term = term
     this.#longest = options.longest
+    this.#request = options.knock
+  }
+
+  /** A connection for one big answer, beside which others would starve. To be closed by the caller. */
+  connectApart(): Connection {
+    return this.#connect()
   }
 
   /**
@@ -113,7 +131,7 @@ export class Member {
     const sentAt = performance.now()
     const { connectBy } = this.#times()
     try {
-      this.#heard(sentAt, await this.calls.call(range, knock, { connectBy, answerBy: connectBy }))
+      this.#heard(sentAt, await this.calls.call(range, this.#request, { connectBy, answerBy: connectBy }))
       return true
     } catch (error) {
       if (isRefusal(error)) this.pulse.heard(sentAt)

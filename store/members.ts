@@ -3,50 +3,71 @@ import { setMaxListeners } from 'node:events'
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import { credentials } from '@grpc/grpc-js'
 import { delayBefore, pause } from '../lib/retry.ts'
-import { clientCredentials, type TlsMaterial } from '../lib/tls.ts'
+import { clientCredentials, type Tls } from '../lib/tls.ts'
 import { Connection, type KeepaliveTimes, NotSentError } from './connection.ts'
-import type { EtcdEndpoint } from './endpoints.ts'
-import { type ApiMethod, range } from './etcd-api.ts'
-import { isElection, isRefusal, isWithoutLeader, reasonOf, refusal, unavailable } from './failures.ts'
-import { type Attempt, knock, Member } from './member.ts'
+import { type EtcdEndpoint, parseEtcdUrls } from './endpoints.ts'
+import { type ApiMethod, type RangeRequest, range } from './etcd-api.ts'
+import { isElection, isOldAuth, isRefusal, isWithoutLeader, reasonOf, refusal, unavailable } from './failures.ts'
+import { hedged } from './hedged.ts'
+import { type Attempt, knockAt, Member, type MemberOptions, type Term } from './member.ts'
 import { OutcomeUnknownError } from './store.ts'
 
 export interface MembersOptions {
   readonly endpoints: readonly EtcdEndpoint[]
-  readonly tls: TlsMaterial | undefined
+  readonly tls: Tls | undefined
   /** Milliseconds of silence after which a call is refused. */
   readonly callTimeout: number
   /** Milliseconds that one call may take at most, as long as its member shows life. */
   readonly longestCall: number
   readonly keepalive: KeepaliveTimes
+  /** See knockAt; default: a key that is nobody's. */
+  readonly knock?: RangeRequest
 }
 
 /** Milliseconds for which a member that was heard of counts as there: it is written to without being asked first. */
 const fresh = 1_000
-/** Milliseconds that a call waits for an election to end. */
+/** Milliseconds that a call waits for an election to end, or for etcd's users to be changed no more. */
 const electionTime = 5_000
 const betweenTries = { first: 50, most: 400 }
 
 export class Members {
-  readonly urls: readonly string[]
-  readonly #members: readonly Member[]
+  readonly #options: MembersOptions
+  readonly #term: Term = { highest: 0 }
   readonly #closed = new AbortController()
+  readonly #listeners = new Set<() => void>()
+  /** In the order in which they became known; never empty. */
+  #members: readonly Member[]
   /** The member that is asked first: the last one that answered. */
-  #preferred: number
+  #preferred: Member
 
-  constructor({ endpoints, tls, callTimeout, longestCall, keepalive }: MembersOptions) {
-    this.urls = endpoints.map(({ url }) => url)
+  constructor(options: MembersOptions) {
+    this.#options = options
     // Every call that waits for an election listens: many are no leak.
     setMaxListeners(0, this.#closed.signal)
-    const term = { highest: 0 }
-    const times = { quiet: callTimeout, longest: Math.max(longestCall, callTimeout) }
-    this.#members = endpoints.map(({ url, target, secure }) => {
-      // https without files of our own: trust what the system trusts.
-      const channel = secure && !tls ? credentials.createSsl() : clientCredentials(tls)
-      return new Member(url, () => new Connection(target, channel, keepalive), term, times)
-    })
+    this.#members = options.endpoints.map((endpoint) => this.#member(endpoint))
     // Clients spread over the members.
-    this.#preferred = Math.floor(Math.random() * endpoints.length)
+    this.#preferred = this.#members[Math.floor(Math.random() * this.#members.length)] as Member
+  }
+
+  get urls(): readonly string[] {
+    return this.#members.map(({ url }) => url)
+  }
+
+  /** From now on these are the members; of none nothing is changed. What is under way with others ends in its own time. */
+  adopt(endpoints: readonly EtcdEndpoint[]): void {
+    if (endpoints.length === 0 || this.#closed.signal.aborted) return
+    const before = this.#members
+    this.#members = endpoints.map(
+      (endpoint) => before.find(({ url }) => url === endpoint.url) ?? this.#member(endpoint),
+    )
+    if (!this.#members.includes(this.#preferred)) this.#preferred = this.#members[0] as Member
+    for (const member of before) if (!this.#members.includes(member)) member.close()
+  }
+
+  /** Tells of each member that did not answer. @returns how to end that. */
+  onFailure(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /**
@@ -57,7 +78,7 @@ export class Members {
    */
   read<I, O>(method: ApiMethod<I, O>, request: I): Promise<O> {
     const run: Attempt<O> = ({ calls }, options) => calls.call(method, request, options)
-    return this.#throughElection(() => this.#hedged(run), isElection)
+    return this.#throughElection(() => this.#hedged(run), isPassing)
   }
 
   /**
@@ -70,7 +91,7 @@ export class Members {
     return this.#throughElection(async () => {
       await this.#findPresent()
       return this.#oneByOne(run)
-    }, isWithoutLeader)
+    }, isNotCarriedOut)
   }
 
   /** Sends one request on a stream of its own and gives the first answer. Errors as `read`. */
@@ -83,11 +104,26 @@ export class Members {
         stream.cancel()
       }
     }
-    return this.#throughElection(() => this.#hedged(run), isElection)
+    return this.#throughElection(() => this.#hedged(run), isPassing)
   }
 
-  /** Asks each member for itself, also one that has no leader; none for longer than `within` milliseconds. */
-  async askEach<I, O>(method: ApiMethod<I, O>, request: I, within: number): Promise<readonly MemberAnswer<O>[]> {
+  /** A connection of one's own to a member that answers. Errors as `read`. */
+  async connectApart(): Promise<{ readonly url: string; readonly connection: Connection }> {
+    await this.read(range, this.#knock)
+    const { url } = this.#preferred
+    return { url, connection: this.#preferred.connectApart() }
+  }
+
+  /**
+   * Asks each member for itself, also one that has no leader; none for longer than
+   * `within` milliseconds. By default all that are known.
+   */
+  async askEach<I, O>(
+    method: ApiMethod<I, O>,
+    request: I,
+    within: number,
+    urls = this.urls,
+  ): Promise<readonly MemberAnswer<O>[]> {
     const since = performance.now()
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), within)
@@ -100,7 +136,13 @@ export class Members {
         return { url, problem: late.signal.aborted ? 'it did not answer in time' : reasonOf(error) }
       }
     }
-    return Promise.all(this.#members.map(ask)).finally(() => clearTimeout(timer))
+    const known = this.#members.filter(({ url }) => urls.includes(url))
+    const strange = parseEtcdUrls(urls, false).filter(({ url }) => !known.some((member) => member.url === url))
+    const guests = strange.map((endpoint) => this.#member(endpoint))
+    return Promise.all([...known, ...guests].map(ask)).finally(() => {
+      clearTimeout(timer)
+      for (const guest of guests) guest.close()
+    })
   }
 
   /**
@@ -109,12 +151,13 @@ export class Members {
    * @throws OverlayError `unavailable`
    */
   async openWatch<I, O>(method: ApiMethod<I, O>, attempt: number): Promise<WatchChannel<I, O>> {
-    const { watches, pulse } = this.#at(this.#preferred + Math.max(0, attempt - 1))
+    const { watches, pulse } = this.#after(this.#preferred, Math.max(0, attempt - 1))
     const patience = pulse.patience()
     try {
       const stream = await watches.open(method, { connectBy: Date.now() + patience })
       return { stream, patience, suspect: () => watches.suspect() }
     } catch (error) {
+      this.#failed()
       throw unavailable(this.urls, [reasonOf(error)], error)
     }
   }
@@ -129,16 +172,34 @@ export class Members {
     for (const member of this.#members) member.close()
   }
 
-  #at(index: number): Member {
-    return this.#members[index % this.#members.length] as Member
+  #member({ url, target, secure }: EtcdEndpoint): Member {
+    const { tls, callTimeout, longestCall, keepalive } = this.#options
+    // https without files of our own: trust what the system trusts.
+    const channel = secure && !tls ? credentials.createSsl() : clientCredentials(tls)
+    const times = { quiet: callTimeout, longest: Math.max(longestCall, callTimeout) }
+    const options: MemberOptions = { ...times, knock: this.#knock }
+    return new Member(url, () => new Connection(target, channel, keepalive), this.#term, options)
+  }
+
+  get #knock(): RangeRequest {
+    return this.#options.knock ?? knockAt('\0')
+  }
+
+  #after(member: Member, steps: number): Member {
+    return this.#members[(this.#members.indexOf(member) + steps) % this.#members.length] ?? this.#preferred
   }
 
   /** What is called next asks another member first. */
-  #avoid(index: number): void {
-    if (this.#preferred === index) this.#preferred = (index + 1) % this.#members.length
+  #avoid(member: Member): void {
+    this.#failed()
+    if (this.#preferred === member) this.#preferred = this.#after(member, 1)
   }
 
-  /** Tries again while a new leader is being elected; `passes` tells by what an attempt failed for that. */
+  #failed(): void {
+    for (const tell of this.#listeners) tell()
+  }
+
+  /** Tries again while a new leader is being elected, or etcd's users are being changed; `passes` tells by what an attempt failed for that. */
   async #throughElection<T>(action: () => Promise<T>, passes: (error: unknown) => boolean): Promise<T> {
     const { signal } = this.#closed
     const end = performance.now() + electionTime
@@ -156,20 +217,19 @@ export class Members {
   /** Where there are several: makes one the preferred that answers now. @throws OverlayError `unavailable` */
   async #findPresent(): Promise<void> {
     if (this.#members.length === 1) return
-    if (performance.now() - this.#at(this.#preferred).pulse.heardAt >= fresh) await this.read(range, knock)
+    if (performance.now() - this.#preferred.pulse.heardAt >= fresh) await this.read(range, this.#knock)
   }
 
   async #oneByOne<T>(run: Attempt<T>): Promise<T> {
     const since = performance.now()
     const errors: unknown[] = []
     for (;;) {
-      const index = this.#preferred
-      const member = this.#at(index)
+      const member = this.#preferred
       try {
         return await member.attend(run, { since, untilElection: true })
       } catch (error) {
         if (isRefusal(error)) throw refusal(error)
-        this.#avoid(index)
+        this.#avoid(member)
         if (!(error instanceof NotSentError || isWithoutLeader(error))) throw new OutcomeUnknownError(error)
         errors.push(error)
         const isLate = performance.now() - since >= member.pulse.patience()
@@ -178,50 +238,16 @@ export class Members {
     }
   }
 
-  /**
-   * Begins with the preferred member; the next one joins in when that is slow,
-   * or takes its place when it fails. The first answer counts.
-   */
-  async #hedged<T>(run: Attempt<T>): Promise<T> {
-    const since = performance.now()
-    const over = new AbortController()
-    const first = this.#preferred
-    const errors: unknown[] = []
-    const running = new Set<Member>()
-    let begun = 0
-    let timer: NodeJS.Timeout | undefined
-    try {
-      return await new Promise<T>((resolve, reject) => {
-        const begin = () => {
-          const index = (first + begun++) % this.#members.length
-          const member = this.#at(index)
-          clearTimeout(timer)
-          if (begun < this.#members.length) timer = setTimeout(begin, member.pulse.hedge())
-          running.add(member)
-          const answered = (answer: T) => {
-            this.#preferred = index
-            running.delete(member)
-            for (const slower of running) slower.suspect()
-            resolve(answer)
-          }
-          const failed = (error: unknown) => {
-            if (over.signal.aborted) return
-            if (isRefusal(error)) return reject(refusal(error))
-            this.#avoid(index)
-            running.delete(member)
-            errors.push(error)
-            const isLate = performance.now() - since >= member.pulse.patience()
-            if (begun < this.#attempts && !isLate) begin()
-            else if (errors.length === begun) reject(this.#unavailable(errors))
-          }
-          member.attend(run, { since, over: over.signal }).then(answered, failed)
-        }
-        begin()
-      })
-    } finally {
-      clearTimeout(timer)
-      over.abort()
-    }
+  #hedged<T>(run: Attempt<T>): Promise<T> {
+    return hedged(run, {
+      members: Array.from(this.#members, (_, step) => this.#after(this.#preferred, step)),
+      attempts: this.#attempts,
+      onAnswer: (member) => {
+        if (this.#members.includes(member)) this.#preferred = member
+      },
+      onFailure: (member) => this.#avoid(member),
+      unavailable: (errors) => this.#unavailable(errors),
+    })
   }
 
   /** With one member: once more, for the connection that broke unseen. */
@@ -235,6 +261,11 @@ export class Members {
     return unavailable(this.urls, errors.map(reasonOf), cause)
   }
 }
+
+/** Whether what failed may be done again at once: something that passes kept it from being answered. */
+const isPassing = (error: unknown) => isElection(error) || isOldAuth(error)
+/** The same of what must not be done twice. */
+const isNotCarriedOut = (error: unknown) => isWithoutLeader(error) || isOldAuth(error)
 
 export interface MemberAnswer<O> {
   readonly url: string

@@ -3,7 +3,13 @@ import { membersOf } from './store-status.ts'
 
 const header = (member_id: string) => ({ cluster_id: '1', revision: '5', raft_term: '2', member_id })
 const answer = (id: string, leader = '1', errors: readonly string[] = []) => ({ header: header(id), leader, errors })
-const listed = (ID: string, name: string, ...clientURLs: readonly string[]) => ({ ID, name, clientURLs })
+const listed = (ID: string, name: string, ...clientURLs: readonly string[]) => ({
+  ID,
+  name,
+  peerURLs: [],
+  clientURLs,
+  isLearner: false,
+})
 
 describe('membersOf', () => {
   it('names those that answer, those that do not, and those that are not asked', () => {

@@ -1,6 +1,12 @@
 /** How the members of the etcd cluster are. */
 import { StoreMember } from '../proto/index.ts'
-import { type MemberListResponse, memberList, memberStatus, type StatusResponse } from './etcd-api.ts'
+import {
+  type ListedMember,
+  type MemberListResponse,
+  memberList,
+  memberStatus,
+  type StatusResponse,
+} from './etcd-api.ts'
 import type { MemberAnswer, Members } from './members.ts'
 import { StoreFullError } from './store.ts'
 
@@ -39,6 +45,26 @@ export function membersOf(
     }),
     ...unlisted.map((answer) => StoreMember.create({ url: answer.url, ...stateOf(answer) })),
   ]
+}
+
+/** A member of the etcd cluster, asked itself. */
+export interface MemberState extends ListedMember {
+  readonly leader: boolean
+  readonly answers: boolean
+  /** Empty: it answers and has no alarm. */
+  readonly problem: string
+}
+
+/** See EtcdAdmin.memberStates. */
+export async function memberStates(members: Members, within: number): Promise<MemberState[]> {
+  const { members: listed } = await members.read(memberList, { linearizable: true })
+  const urls = listed.flatMap(({ clientURLs }) => clientURLs[0] ?? [])
+  const answers = urls.length > 0 ? await members.askEach(memberStatus, {}, within, urls) : []
+  return listed.map((member) => {
+    const answer = answers.find(({ url }) => url === member.clientURLs[0])
+    const state = answer ? stateOf(answer) : { leader: false, problem: 'it has not started yet' }
+    return { ...member, ...state, answers: answer?.answer !== undefined }
+  })
 }
 
 function stateOf({ answer, problem = '' }: MemberAnswer<StatusResponse>) {

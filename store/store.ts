@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { OverlayError } from '../lib/errors.ts'
 import type { Init, JsonObject, MessageType, StoreMember } from '../proto/index.ts'
+import type { EtcdAdmin } from './etcd-admin.ts'
 import type { Keys } from './keys.ts'
 
 /** etcd's revision of the whole store. Exact as a number up to 2^53. */
@@ -118,6 +119,18 @@ export class StoreFullError extends OverlayError {
   }
 }
 
+/** Etcd has no user of this client's certificate: nothing is answered, now or later. */
+export class RevokedError extends OverlayError {
+  constructor(cause?: unknown) {
+    super(
+      'permission_denied',
+      'this node\'s certificate was revoked (node rm): join again ("overlayctl cluster join")',
+      // Somebody has to do something about it.
+      { cause, retryAfter: 10_000 },
+    )
+  }
+}
+
 export interface Lease {
   readonly id: string
   /**
@@ -132,10 +145,11 @@ export interface Lease {
 
 export interface Store {
   readonly keys: Keys
+  /** Of the members that are known now. */
   readonly urls: readonly string[]
   /**
-   * @throws OverlayError `unavailable` when no etcd answers in time (all
-   * methods); `internal`, naming the key, when the record cannot be read.
+   * @throws OverlayError `unavailable` when no etcd answers in time, and
+   * RevokedError when it knows this client no more (all methods); `internal`, naming the key, when the record cannot be read.
    */
   get<T>(key: Key<T>): Promise<Entry<T> | undefined>
   /**
@@ -174,6 +188,8 @@ export interface Store {
    * milliseconds, by default as long as a call takes, has not answered.
    */
   members(within?: number): Promise<StoreMember[]>
+  /** Etcd itself, for controllers. */
+  readonly admin: EtcdAdmin
   /** For a host whose address has changed: connections from the old one are dead, and would only be found so after a while. */
   reconnect(): void
   close(): Promise<void>

@@ -19,12 +19,12 @@ export class Stranded {
     this.#alone = alone
   }
 
-  /** Before attempt `failures`. Returns early when the signal aborts. */
-  async wait(failures: number, signal: AbortSignal): Promise<void> {
+  /** Before attempt `failures`, so many milliseconds at least. Returns early when the signal aborts. */
+  async wait(failures: number, signal: AbortSignal, least = 0): Promise<void> {
     const found = new AbortController()
     this.#waiting.add(found)
     const alone = this.#alone
-    await pause(delayBefore(failures, alone), signal)
+    await pause(Math.max(delayBefore(failures, alone), least), signal)
     const others = Math.min(this.#waiting.size, mostShares) - 1
     if (others > 0) await pause(delayBefore(failures, { ...alone, most: alone.most * others }), signal, found.signal)
     this.#waiting.delete(found)

@@ -17,7 +17,8 @@ export interface WatchStream {
    * Answers with events, or without any: then all up to the header's revision
    * has been told. With events the header may be ahead of them. Ends when the
    * signal aborts.
-   * @throws CompactedError; OverlayError `unavailable` when the stream breaks.
+   * @throws CompactedError; OverlayError `unavailable` when the stream breaks,
+   * `permission_denied`.
    */
   readonly responses: AsyncIterable<WatchResponse>
 }
@@ -93,5 +94,8 @@ async function next(incoming: AsyncIterator<WatchResponse>): Promise<WatchRespon
 
 function checkCanceled({ canceled, compact_revision, cancel_reason }: WatchResponse): void {
   if (compact_revision !== '0') throw new CompactedError(`compacted up to revision ${compact_revision}`)
+  // Etcd 3.4 gives its error as Go prints it.
+  if (canceled && cancel_reason.includes('permission denied'))
+    throw new OverlayError('permission_denied', `the store denies it: ${cancel_reason}`)
   if (canceled) throw new Error(`etcd ended the watch: ${cancel_reason || 'it gives no reason'}`)
 }
