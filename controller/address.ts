@@ -2,6 +2,8 @@
 import { isIPv6 } from 'node:net'
 import { OverlayError } from '../lib/errors.ts'
 
+export { isLoopback, isWildcard } from '../lib/reach.ts'
+
 export interface HostPort {
   /** A name or address; IPv6 without brackets. */
   readonly host: string
@@ -20,14 +22,4 @@ export function parseHostPort(text: string): HostPort {
 
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-/** All addresses of the host: fit to listen on, not to be dialled. */
-export function isWildcard(host: string): boolean {
-  return ['0.0.0.0', '::', '[::]'].includes(host)
-}
-
-/** Reached from this host only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }

@@ -3,6 +3,7 @@ import { isErrorCode, OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { parseName } from '../lib/names.ts'
 import { overloaded } from '../lib/overload.ts'
+import type { Identity } from '../lib/pki/identity.ts'
 import { pause } from '../lib/retry.ts'
 import {
   type AgentMessage,
@@ -71,11 +72,18 @@ export class AgentLinks {
   /**
    * The life of one stream: takes the agent's messages, gives the questions. A
    * newer stream of the same node ends the older one.
+   * @param caller whoever opened it, where that is known.
+   * @throws OverlayError `permission_denied` when a node says that it is another.
    */
-  async *connect(messages: AsyncIterable<AgentMessage>, signal: AbortSignal): AsyncGenerator<Question, void> {
+  async *connect(
+    messages: AsyncIterable<AgentMessage>,
+    signal: AbortSignal,
+    caller?: Identity,
+  ): AsyncGenerator<Question, void> {
     const incoming = messages[Symbol.asyncIterator]()
     const hello = await firstMessage(incoming, signal)
     if (!hello || signal.aborted) return
+    if (caller) refuseForeign(hello, caller)
     const link = new Link(hello.node)
     const end = () => link.end()
     signal.addEventListener('abort', end, { once: true })
@@ -188,6 +196,15 @@ async function firstMessage(incoming: AsyncIterator<AgentMessage>, signal: Abort
   if (!hello) throw new OverlayError('invalid', 'the first message of an agent is its hello')
   parseName(hello.node)
   return hello
+}
+
+/** A controller may stand for any node: it has the store in its hand anyway. */
+function refuseForeign({ node }: Hello, { role, name }: Identity): void {
+  if (role === 'controller' || (role === 'node' && name === node)) return
+  throw new OverlayError(
+    'permission_denied',
+    `an agent's stream for node ${node} needs that node's own certificate; this is ${role} ${name}: give the agent the certificate of its node, or --node ${name}`,
+  )
 }
 
 async function takeMessages(

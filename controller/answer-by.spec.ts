@@ -10,7 +10,7 @@ it.each([
   [200, 150],
   [60, 10],
 ])('of a deadline in %i ms leaves %i', (deadline, at) => {
-  const signal = answerBy({ signal: new AbortController().signal, deadline, peer: '' })
+  const signal = answerBy({ signal: new AbortController().signal, deadline, peer: '', caller: undefined })
   vi.advanceTimersByTime(at - 1)
   expect(signal.aborted).toBe(false)
   vi.advanceTimersByTime(1)
@@ -20,7 +20,7 @@ it.each([
 it('ends with the call, and does not end without a deadline', () => {
   const call = new AbortController()
   const signals = [1_000, Number.POSITIVE_INFINITY, 2 ** 40].map((deadline) =>
-    answerBy({ signal: call.signal, deadline, peer: '' }),
+    answerBy({ signal: call.signal, deadline, peer: '', caller: undefined }),
   )
   expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, false])
   call.abort()

@@ -1,3 +1,6 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readOptions } from '../lib/options.ts'
 import { controllerProgram } from './options.ts'
@@ -16,6 +19,8 @@ describe('controllerProgram', () => {
     expect(options.vnis).toEqual({ min: 1048576, max: 16777215 })
     expect(options.pools.map(({ cidr, size }) => `${cidr.text}:${size}`)).toEqual(['10.64.0.0/10:24'])
     expect(options.nodeGrace).toBe(0)
+    expect(options.certificateLife).toBe(31_536_000)
+    expect(options.sealingKey).toBeUndefined()
     expect(options.logLevel).toBe('info')
   })
 
@@ -74,8 +79,31 @@ describe('controllerProgram', () => {
     ]),
     ['--tls-cert /nowhere', '--tls-ca: TLS needs --tls-ca'],
     ['--tls-ca /nowhere', '--tls-ca: --tls-ca /nowhere: cannot be read'],
+    ['--etcd-ca /nowhere', '--etcd-ca: goes with --etcd'],
+    ['--etcd https://127.0.0.1:1 --etcd-cert /x', '--etcd-ca: TLS needs --etcd-ca'],
+    ['--sealing-key /nowhere', '--sealing-key: /nowhere cannot be read'],
+    ['--etcd-tls /x --etcd http://127.0.0.1:1', '--etcd-tls: needs --sealing-key'],
+    ...['59', '1h', '-1', '999999999'].map((life) => [
+      `--certificate-life=${life}`,
+      `--certificate-life: "${life}" is not a whole number of seconds from 60 to 315360000 (10 years)`,
+    ]),
   ])('refuses %s', (flags, why) => {
     expect(() => read(flags)).toThrow(why)
+  })
+
+  it('takes a sealing key of 32 bytes that nobody else can read', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'overlay-options-'))
+    const file = join(directory, 'sealing.key')
+    try {
+      writeFileSync(file, Buffer.alloc(31), { mode: 0o600 })
+      expect(() => read(`--sealing-key ${file}`)).toThrow('a sealing key has 32 bytes, and this has 31')
+      writeFileSync(file, Buffer.alloc(32))
+      expect(() => read(`--sealing-key ${file}`)).toThrow('--sealing-key: needs --tls-cert, --tls-key and --tls-ca')
+      chmodSync(file, 0o640)
+      expect(() => read(`--sealing-key ${file}`)).toThrow(`${file} can be read by others than its owner: chmod 600 it`)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('names everything that is wrong at once', () => {

@@ -6,16 +6,17 @@ import { parseCidr } from '../lib/ip.ts'
 import { type LogLevel, logLevels } from '../lib/log.ts'
 import type { OptionSpec, ProgramSpec } from '../lib/options.ts'
 import { subnetFault } from '../lib/requests/subnets.ts'
-import { readTls, serverCredentials, type TlsFiles, type TlsMaterial } from '../lib/tls.ts'
+import { readTls, serverCredentials, type Tls, type TlsFiles } from '../lib/tls.ts'
 import { parseVni } from '../lib/vni.ts'
 import { parseEtcdUrls } from '../store/endpoints.ts'
 import { defaultPrefix, parsePrefix } from '../store/keys.ts'
 import { formatHostPort, type HostPort, isLoopback, isWildcard, parseHostPort } from './address.ts'
 import { clientUrl, type EtcdAddresses } from './embedded-etcd/arguments.ts'
 import { type FlagValues, flagValues } from './flag-values.ts'
+import { defaultCertificateLife, type ManagedOptions, readEtcdClientTls, readManaged } from './managed-options.ts'
 import type { Pool, VniRange } from './networks/allocate.ts'
 
-export interface ControllerOptions {
+export interface ControllerOptions extends ManagedOptions {
   /** Where this controller reaches etcd. */
   readonly etcdUrls: readonly string[]
   /** Undefined: somebody else runs etcd. */
@@ -28,7 +29,9 @@ export interface ControllerOptions {
   readonly pools: readonly Pool[]
   /** Seconds after which an unreachable node is evicted; 0: never. */
   readonly nodeGrace: number
-  readonly tls: TlsMaterial | undefined
+  readonly tls: Tls | undefined
+  /** With what etcd is dialled. */
+  readonly etcdClientTls: Tls | undefined
   readonly logLevel: LogLevel
 }
 
@@ -60,6 +63,21 @@ const options: readonly OptionSpec[] = [
   { flags: '--tls-cert <file>', description: 'certificate of this controller' },
   { flags: '--tls-key <file>', description: 'its key' },
   { flags: '--tls-ca <file>', description: 'certificate of the authority to trust: etcd, agents and callers' },
+  { flags: '--etcd-cert <file>', description: 'certificate for etcd (default: the --tls files)' },
+  { flags: '--etcd-key <file>', description: 'its key' },
+  { flags: '--etcd-ca <file>', description: 'certificate of the authority of etcd' },
+  {
+    flags: '--sealing-key <file>',
+    description: 'issue the certificates of this cluster: 32 bytes that open the keys of its authorities',
+  },
+  {
+    flags: '--etcd-tls <dir>',
+    description: 'server.crt, server.key, peer.crt, peer.key and ca.crt of the etcd on this host: keep them renewed',
+  },
+  {
+    flags: '--certificate-life <seconds>',
+    description: `how long a certificate is valid; it is renewed after two thirds (default: ${defaultCertificateLife}, a year)`,
+  },
   { flags: '--log-level <level>', description: `${logLevels.join(', ')} (default: info)` },
 ]
 
@@ -89,18 +107,21 @@ function readAll(flags: FlagValues): ControllerOptions | undefined {
   flags.check('tlsCert', () => serverCredentials(tls))
   const listen = flags.one('listen', '127.0.0.1:4780', parseHostPort)
   const advertise = flags.isGiven('advertise') ? flags.one('advertise', '', parseHostPort) : listen
-  const etcd = flags.isGiven('etcd') ? externalEtcd(flags, tls) : embeddedEtcd(flags, tlsFiles, advertise)
+  const etcdClientTls = readEtcdClientTls(flags, tls)
+  const managed = readManaged(flags, tls)
+  const etcd = flags.isGiven('etcd') ? externalEtcd(flags, etcdClientTls) : embeddedEtcd(flags, tlsFiles, advertise)
   if (advertise && etcd) flags.check('advertise', () => refuseUnreachable(advertise, etcd.etcdUrls, etcd.embeddedEtcd))
   const prefix = flags.one('prefix', defaultPrefix, parsePrefix)
   const vnis = flags.one('vniRange', '1048576-16777215', parseVniRange)
   const pools = flags.all('pool', ['10.64.0.0/10:24'], parsePool)
   const nodeGrace = flags.one('nodeGrace', '0', parseNodeGrace)
   const logLevel = flags.one('logLevel', 'info', parseLogLevel)
-  if (!listen || !advertise || !etcd || !prefix || !vnis || nodeGrace === undefined || !logLevel) return undefined
-  return { ...etcd, listen, advertise, prefix, vnis, pools, nodeGrace, tls, logLevel }
+  if (!listen || !advertise || !etcd || !prefix || !vnis || nodeGrace === undefined || !logLevel || !managed)
+    return undefined
+  return { ...etcd, ...managed, listen, advertise, prefix, vnis, pools, nodeGrace, tls, etcdClientTls, logLevel }
 }
 
-function externalEtcd(flags: FlagValues, tls: TlsMaterial | undefined) {
+function externalEtcd(flags: FlagValues, tls: Tls | undefined) {
   for (const other of ['embeddedEtcd', 'embeddedEtcdListen'].filter((name) => flags.isGiven(name)))
     flags.check(other, () => {
       throw new OverlayError('invalid', 'goes without --etcd: either somebody else runs etcd, or this controller does')

@@ -26,6 +26,13 @@ export async function find<T extends Named>(store: Store, kind: Kind<T>, referen
   return pick(entries, kind, reference)
 }
 
+/** By its name alone. @throws OverlayError `invalid`, `not_found` */
+export async function findNamed<T extends Named>(store: Store, kind: Kind<T>, name: string): Promise<Entry<T>> {
+  const entry = await store.get(kind.key(store, parseName(name)))
+  if (entry) return entry
+  throw notFound(kind, name)
+}
+
 /** As `find`, among all that there are. */
 export function pick<T extends Named>(
   entries: readonly Entry<T>[],

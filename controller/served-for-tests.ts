@@ -1,9 +1,10 @@
 /** A controller that serves, and agents' streams to it, for tests. */
 import { createRpcClient, type Duplex, type RpcClient } from '../lib/rpc-client.ts'
-import { clientCredentials } from '../lib/tls.ts'
+import { clientCredentials, type Tls } from '../lib/tls.ts'
 import { AgentLinkService, type AgentMessage, type Answer, type Init, type Question } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import { silent, smallSpace, type TestStores } from './cluster-for-tests.ts'
+import type { SealingKey } from './managed-options.ts'
 import { type RunningController, startController } from './server.ts'
 
 export interface Served extends AsyncDisposable {
@@ -12,9 +13,18 @@ export interface Served extends AsyncDisposable {
   readonly controller: RunningController
 }
 
+export interface ServeOptions {
+  /** Default: in clear, and everybody may call everything. */
+  readonly tls?: { readonly server: Tls; readonly client: Tls }
+  /** Of a cluster that issues its certificates itself, as `prepare` has put it into the store. */
+  readonly sealingKey?: SealingKey
+  readonly prepare?: (store: Store) => Promise<unknown>
+}
+
 /** On one of two stores: the other, which the test has, is as far behind as an agent's. */
-export async function serve(stores: TestStores): Promise<Served> {
+export async function serve(stores: TestStores, { tls, sealingKey, prepare }: ServeOptions = {}): Promise<Served> {
   const [store, own] = stores.open(2)
+  await prepare?.(store)
   const ending = new AbortController()
   const listen = { host: '127.0.0.1', port: 0 }
   const controller = await startController({
@@ -23,12 +33,13 @@ export async function serve(stores: TestStores): Promise<Served> {
     log: silent,
     listen,
     advertise: listen,
-    tls: undefined,
+    tls: tls?.server,
+    sealingKey,
     nodeGrace: 0,
     signal: ending.signal,
   })
   const address = `127.0.0.1:${controller.port}`
-  const client = createRpcClient({ address, credentials: clientCredentials(undefined), timeout: 5_000 })
+  const client = createRpcClient({ address, credentials: clientCredentials(tls?.client), timeout: 5_000 })
   return {
     store,
     client,

@@ -1,18 +1,25 @@
 /** The controller's API: which function answers which call. */
+import type { Logger } from '../lib/log.ts'
 import type { RpcServer } from '../lib/rpc-server.ts'
 import {
   AgentLinkService,
   ClustersService,
+  ControlPlaneService,
   EndpointsService,
+  EnrolmentService,
   EventsService,
   IpamService,
   NetworksService,
   NodesService,
+  SecurityService,
   type Session,
+  TokensService,
 } from '../proto/index.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentLinks } from './agent-links.ts'
 import { answerBy } from './answer-by.ts'
+import type { ClusterAuthority } from './authority/authority.ts'
+import { controlPlaneHandlers } from './control-plane/handlers.ts'
 import { findEndpoint } from './endpoints/find.ts'
 import { forwardAttach, forwardDetach } from './endpoints/forward.ts'
 import { listEndpoints } from './endpoints/list.ts'
@@ -44,10 +51,14 @@ export interface ServicesOptions extends CreateOptions {
   readonly warnings: Warnings
   readonly clusterUid: string
   readonly controllerId: string
+  /** Undefined where certificates are somebody else's to issue. */
+  readonly authority: ClusterAuthority | undefined
+  readonly log: Logger
 }
 
 export function addServices(server: RpcServer, options: ServicesOptions): void {
-  const { store, links, events, warnings } = options
+  const { store, links, events, warnings, authority } = options
+  const withdraw = authority?.withdraw ?? (async () => {})
   const createNetwork = networkCreator(store, options)
   const updateNetwork = networkUpdater(store)
   server.add(NetworksService, {
@@ -61,8 +72,8 @@ export function addServices(server: RpcServer, options: ServicesOptions): void {
   server.add(EndpointsService, {
     list: (request) => listEndpoints(store, request),
     get: ({ id }) => findEndpoint(store, id),
-    attach: (request, context) => forwardAttach(store, links, request, answerBy(context)),
-    detach: (request, context) => forwardDetach(store, links, request, answerBy(context)),
+    attach: (request, context) => forwardAttach(store, links, request, answerBy(context), context.caller),
+    detach: (request, context) => forwardDetach(store, links, request, answerBy(context), context.caller),
   })
   server.add(IpamService, {
     show: (request) => showIpam(store, request),
@@ -74,13 +85,23 @@ export function addServices(server: RpcServer, options: ServicesOptions): void {
   server.add(NodesService, {
     list: async () => ({ nodes: await listNodes(store) }),
     get: ({ name }) => getNode(store, name),
-    remove: (request) => removeNode(store, request),
-    drain: (request, context) => drainNode(store, links, request, answerBy(context)),
-    undrain: (request) => undrainNode(store, request),
+    remove: (request, context) => removeNode(store, request, { caller: context.caller, withdraw }),
+    drain: (request, context) => drainNode(store, links, request, answerBy(context), context.caller),
+    undrain: (request, context) => undrainNode(store, request, context.caller),
     verify: (request, context) => verifyNode(store, links, request, answerBy(context)),
-    resync: (request, context) => resyncNode(store, links, request, answerBy(context)),
+    resync: (request, context) => resyncNode(store, links, request, answerBy(context), context.caller),
   })
   server.add(EventsService, { watch: (_, context) => events.watch(context.signal) })
   server.add(ClustersService, { getStatus: () => clusterStatus(options) })
-  server.add(AgentLinkService, { connect: (messages, context) => links.connect(messages, context.signal) })
+  server.add(AgentLinkService, {
+    connect: (messages, context) => links.connect(messages, context.signal, context.caller),
+  })
+  if (authority) addAuthorityServices(server, authority, options)
+}
+
+function addAuthorityServices(server: RpcServer, authority: ClusterAuthority, { store, log }: ServicesOptions): void {
+  server.add(EnrolmentService, authority.enrolment)
+  server.add(TokensService, authority.tokens)
+  server.add(SecurityService, authority.security)
+  server.add(ControlPlaneService, controlPlaneHandlers({ store, externalEtcd: authority.externalEtcd, log }))
 }

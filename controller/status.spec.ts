@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Controller, Node, StoreMember } from '../proto/index.ts'
-import { graceLines, memberLines, unreachableLines, warningLines } from './status.ts'
+import { cloneLines, graceLines, memberLines, unreachableLines, warningLines } from './status.ts'
 import type { Warning } from './warnings/warnings.ts'
 
 const warnings = (count: number): Warning[] =>
@@ -39,6 +39,15 @@ it('names each unreachable node, and what becomes of it', () => {
   expect(unreachableLines(many, undefined).at(-1)).toBe(
     'and 5 more nodes are unreachable: overlayctl node ls tells which',
   )
+})
+
+it('tells of hosts that share a machine id, and not of namespaces of one host', () => {
+  const on = (name: string, machineId: string, bootId: string) => Node.create({ name, machineId, bootId })
+  expect(cloneLines([on('a', '', '1'), on('b', '', '2')])).toEqual([])
+  expect(cloneLines([on('a', 'm', '1'), on('b', 'm', '1'), on('c', 'n', '2')])).toEqual([])
+  expect(cloneLines([on('a', 'm', '1'), on('b', 'm', '2')])).toEqual([
+    'b has the machine id of a, as clones of one image do: empty /etc/machine-id on it, run systemd-machine-id-setup, and reboot it',
+  ])
 })
 
 it('tells of controllers that differ in when they evict', () => {

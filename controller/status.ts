@@ -45,7 +45,11 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
       warnings: [...ofMembers, ...ofNetworks],
     })
   const { revision, latencyMs, janitor, ...counted } = seen
-  const ofNodes = [...unreachableLines(counted.nodes, janitor), ...graceLines(counted.controllers, janitor)]
+  const ofNodes = [
+    ...unreachableLines(counted.nodes, janitor),
+    ...cloneLines(counted.nodes),
+    ...graceLines(counted.controllers, janitor),
+  ]
   return ClusterStatus.create({
     ...known,
     ...counted,
@@ -102,6 +106,27 @@ export function unreachableLines(nodes: readonly Node[], janitor: Controller | u
     .map((name) => `${name} is unreachable since its session ended; ${fate}: overlayctl node rm ${name}`)
   const more = names.length - lines.length
   return more > 0 ? [...lines, `and ${more} more nodes are unreachable: overlayctl node ls tells which`] : lines
+}
+
+/**
+ * Hosts that were made of one image with its machine id: whatever else goes by
+ * it, such as DHCP leases and udev's MACs, is the same on them. Nodes of one boot
+ * are namespaces of one host, and share it by right.
+ */
+export function cloneLines(nodes: readonly Node[]): string[] {
+  const lines: string[] = []
+  const first = new Map<string, Node>()
+  for (const node of nodes) {
+    const { name, machineId, bootId } = node
+    const twin = first.get(machineId)
+    if (machineId === '') continue
+    if (!twin) first.set(machineId, node)
+    else if (twin.bootId !== bootId)
+      lines.push(
+        `${name} has the machine id of ${twin.name}, as clones of one image do: empty /etc/machine-id on it, run systemd-machine-id-setup, and reboot it`,
+      )
+  }
+  return lines.slice(0, mostNodes)
 }
 
 /** Which controller is the janitor is chance: they should agree on what it does. */

@@ -1,4 +1,5 @@
 /** The flags of the embedded etcd. */
+import { etcdCipherSuite } from '../../lib/etcd-cipher.ts'
 import { isLoopback, isWildcard } from '../address.ts'
 
 export interface EtcdAddresses {
@@ -30,7 +31,13 @@ export function etcdArguments(dataDirectory: string, { listen, advertisedHost, t
     'auto-compaction-mode': 'periodic',
     'auto-compaction-retention': '1h',
     ...(tls && listen.protocol === 'https:'
-      ? { 'cert-file': tls.cert, 'key-file': tls.key, 'trusted-ca-file': tls.ca, 'client-cert-auth': 'true' }
+      ? {
+          'cert-file': tls.cert,
+          'key-file': tls.key,
+          'trusted-ca-file': tls.ca,
+          'client-cert-auth': 'true',
+          'cipher-suites': etcdCipherSuite,
+        }
       : {}),
   }
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)

@@ -2,6 +2,7 @@
 import { OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
 import { parseName } from '../../lib/names.ts'
+import type { Identity } from '../../lib/pki/identity.ts'
 import { checkAttach } from '../../lib/requests/attach.ts'
 import { checkSandbox } from '../../lib/sandbox.ts'
 import type { Answer, AttachRequest, AttachResponse, DetachRequest, DetachResponse } from '../../proto/index.ts'
@@ -18,13 +19,14 @@ export async function forwardAttach(
   links: AgentLinks,
   request: AttachRequest,
   signal: AbortSignal,
+  caller?: Identity,
 ): Promise<AttachResponse> {
   const faults = new Faults()
   checkAttach(faults, request)
   checkNode(faults, request.node)
   faults.try('sandbox', () => checkSandbox(request))
   faults.throwIfAny()
-  const names = await resolve(store, links, request)
+  const names = await resolve(store, links, request, caller)
   const { attach } = await askNode(store, links, names.node, { attach: { ...request, ...names } }, signal)
   if (!attach) throw wrongAnswer(names.node)
   return attach
@@ -39,16 +41,22 @@ export async function forwardDetach(
   links: AgentLinks,
   request: DetachRequest,
   signal: AbortSignal,
+  caller?: Identity,
 ): Promise<DetachResponse> {
   const { node, ...rest } = request.endpointId
-    ? await byEndpoint(store, links, request)
-    : await bySandbox(store, links, request)
+    ? await byEndpoint(store, links, request, caller)
+    : await bySandbox(store, links, request, caller)
   const { detach } = await askNode(store, links, node, { detach: { ...rest, node } }, signal)
   if (!detach) throw wrongAnswer(node)
   return detach
 }
 
-async function byEndpoint(store: Store, links: AgentLinks, request: DetachRequest): Promise<DetachRequest> {
+async function byEndpoint(
+  store: Store,
+  links: AgentLinks,
+  request: DetachRequest,
+  caller?: Identity,
+): Promise<DetachRequest> {
   const faults = new Faults()
   if (request.node) faults.try('node', () => parseName(request.node))
   if (request.network) faults.try('network', () => parseName(request.network))
@@ -57,34 +65,44 @@ async function byEndpoint(store: Store, links: AgentLinks, request: DetachReques
   faults.throwIfAny()
   const network = request.network ? (await findNetwork(store, request.network)).value.name : undefined
   const endpoint = await findEndpoint(store, request.endpointId, network)
-  if (request.node && (await nodeName(store, links, request.node)) !== endpoint.node)
+  if (request.node && (await nodeName(store, links, request.node, caller)) !== endpoint.node)
     throw new OverlayError('invalid', `endpoint ${endpoint.id} is on node ${endpoint.node}, not on ${request.node}`)
   return { endpointId: endpoint.id, network: '', node: endpoint.node }
 }
 
-async function bySandbox(store: Store, links: AgentLinks, request: DetachRequest): Promise<DetachRequest> {
+async function bySandbox(
+  store: Store,
+  links: AgentLinks,
+  request: DetachRequest,
+  caller?: Identity,
+): Promise<DetachRequest> {
   const faults = new Faults()
   faults.try('network', () => parseName(request.network))
   checkNode(faults, request.node)
   faults.try('sandbox', () => checkSandbox(request))
   faults.throwIfAny()
-  return { ...request, ...(await resolve(store, links, request)) }
+  return { ...request, ...(await resolve(store, links, request, caller)) }
 }
 
 /**
  * The names that agents know them by.
  * @throws OverlayError `not_found`, `invalid`
  */
-async function resolve(store: Store, links: AgentLinks, { network, node }: { network: string; node: string }) {
+async function resolve(
+  store: Store,
+  links: AgentLinks,
+  { network, node }: { network: string; node: string },
+  caller?: Identity,
+) {
   const refusals = new Refusals()
-  const [found, name] = await refusals.both(findNetwork(store, network), nodeName(store, links, node))
+  const [found, name] = await refusals.both(findNetwork(store, network), nodeName(store, links, node, caller))
   if (!found || name === undefined) throw refusals.error()
   return { network: found.value.name, node: name }
 }
 
 /** An agent that is connected is there by that name: nothing is read. */
-async function nodeName(store: Store, links: AgentLinks, reference: string): Promise<string> {
-  return links.isConnected(reference) ? reference : (await findNode(store, reference)).value.name
+async function nodeName(store: Store, links: AgentLinks, reference: string, caller?: Identity): Promise<string> {
+  return links.isConnected(reference) ? reference : (await findNode(store, reference, caller)).value.name
 }
 
 function checkNode(faults: Faults, node: string): void {

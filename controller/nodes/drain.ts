@@ -2,6 +2,7 @@
 import { hasCode, OverlayError } from '../../lib/errors.ts'
 import { Faults } from '../../lib/faults.ts'
 import { parseName } from '../../lib/names.ts'
+import type { Identity } from '../../lib/pki/identity.ts'
 import { checkReason } from '../../lib/requests/drain-node.ts'
 import type { DrainNodeRequest, DrainNodeResponse, Endpoint, Node, UndrainNodeRequest } from '../../proto/index.ts'
 import { partsBelow } from '../../store/keys.ts'
@@ -28,12 +29,13 @@ export async function drainNode(
   links: Agents,
   { name, reason, keepEndpoints }: DrainNodeRequest,
   signal: AbortSignal,
+  caller?: Identity,
 ): Promise<DrainNodeResponse> {
   const faults = new Faults()
   faults.try('name', () => parseName(name))
   checkReason(faults, reason ?? '')
   faults.throwIfAny()
-  const node = await findNode(store, name)
+  const node = await findNode(store, name, caller)
   if (!keepEndpoints) await refuseAbsent(store, links, node.value.name)
   await mark(store, node, reason)
   const detachedEndpoints = keepEndpoints ? 0 : await empty(store, links, node.value.name, signal)
@@ -44,8 +46,8 @@ export async function drainNode(
  * The node takes endpoints again. May be repeated.
  * @throws OverlayError `not_found`; `invalid`
  */
-export async function undrainNode(store: Store, { name }: UndrainNodeRequest): Promise<Node> {
-  const node = await findNode(store, name)
+export async function undrainNode(store: Store, { name }: UndrainNodeRequest, caller?: Identity): Promise<Node> {
+  const node = await findNode(store, name, caller)
   await store.commit({ compares: [], writes: [remove(store.keys.drain(node.value.name))] })
   return getNode(store, node.value.name)
 }

@@ -1,4 +1,5 @@
 /** Has a node's agent believe the store again after its history went back. */
+import type { Identity } from '../../lib/pki/identity.ts'
 import type { ResyncNodeRequest, ResyncResponse } from '../../proto/index.ts'
 import type { Store } from '../../store/store.ts'
 import type { AgentLinks } from '../agent-links.ts'
@@ -15,8 +16,9 @@ export async function resyncNode(
   links: AgentLinks,
   { name, discard }: ResyncNodeRequest,
   signal: AbortSignal,
+  caller?: Identity,
 ): Promise<ResyncResponse> {
-  const node = links.isConnected(name) ? name : (await findNode(store, name)).value.name
+  const node = links.isConnected(name) ? name : (await findNode(store, name, caller)).value.name
   const { resync } = await askNode(store, links, node, { resync: { discard } }, signal)
   if (!resync) throw wrongAnswer(node)
   return resync
