@@ -27,6 +27,8 @@ export interface AgentParts {
   readonly readResolvers: () => readonly Resolver[]
   /** Called when the agent waits for somebody to say that the store, which went back, is to be believed. */
   readonly onHolding?: () => void
+  /** What is amiss with certificates and the like, for people. */
+  readonly otherProblems?: () => readonly string[]
   readonly signal: AbortSignal
   readonly log: Logger
 }
@@ -35,6 +37,8 @@ export interface Agent {
   /** @throws OverlayError `unavailable` until the agent is in sync. */
   readonly parts: () => EndpointParts
   readonly status: () => AgentStatus
+  /** Its state and the reason for it: what takes no time to tell. */
+  readonly state: () => Pick<AgentStatus, 'state' | 'reason'>
   /** Listens to what is mended. @returns how to end that. */
   readonly onRepairs: Repairs['onTold']
   /** Listens for another VTEP address of this host, before it is the node's. @returns how to end that. */

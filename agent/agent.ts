@@ -24,11 +24,12 @@ import { refuseOtherName, rememberSeen } from './node/memory.ts'
 import { followUnderlay, underlayAtStart } from './node/underlay.ts'
 import type { VtepWatch } from './node/vtep-watch.ts'
 import { makeRounds } from './rounds.ts'
-import { agentStatus } from './status.ts'
+import { agentState, agentStatus } from './status.ts'
 import { createTrust } from './trust.ts'
 
 export function createAgent(agentParts: AgentParts): Agent {
-  const { options, store, stateDir, identity, createKernel, readResolvers, onHolding, signal, log } = agentParts
+  const { options, store, stateDir, identity, createKernel, readResolvers, onHolding, otherProblems, signal, log } =
+    agentParts
   const repairs = new Repairs(log)
   const guard = createGuard(log, () => void running?.reconciler.audit().catch(() => undefined))
   let running: EndpointParts | undefined
@@ -232,7 +233,16 @@ export function createAgent(agentParts: AgentParts): Agent {
       reporter?.changed()
       return answer
     },
-    status: () => agentStatus({ guard, node, parts: running, waitingFor, vtepProblem: vtepWatch?.problem() }),
+    state: () => agentState({ guard, parts: running, waitingFor }),
+    status: () =>
+      agentStatus({
+        guard,
+        node,
+        parts: running,
+        waitingFor,
+        vtepProblem: vtepWatch?.problem(),
+        otherProblems: otherProblems?.() ?? [],
+      }),
     async close() {
       writeMemory()
       if (running) noteLiving(running)

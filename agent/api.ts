@@ -1,5 +1,5 @@
 /** The agent's API on its unix socket. */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
@@ -17,11 +17,14 @@ import {
 } from '../proto/index.ts'
 import { attach } from './endpoint/attach.ts'
 import type { EndpointParts } from './endpoint/parts.ts'
+import { bindRestricted, prepareDirectory } from './socket-access.ts'
 import { verify } from './verify.ts'
 import { endpointRecord } from './view/records.ts'
 
 export interface ApiOptions {
   readonly socket: string
+  /** The group that may talk to it too (see socket-access.ts). */
+  readonly group?: number | undefined
   readonly log: Logger
   /** @throws OverlayError `unavailable` while the agent is not in sync yet. */
   readonly parts: () => EndpointParts
@@ -35,11 +38,13 @@ const mostCalls = { unary: 1_500, 'server-stream': 100, duplex: 100 }
 
 /**
  * Serves until closed. The socket's directory is made with mode 0700 and the
- * socket with 0600: whoever may talk to it has the host's network in his hand.
+ * socket with 0600, or with 0750 and 0660 for a group: whoever may talk to it has
+ * the host's network in his hand.
  * @throws OverlayError `failed_precondition` when another agent serves there, or
  * something else than a socket is there.
  */
-export async function serveApi({ socket, log, parts, status, detach, resync }: ApiOptions): Promise<RpcServer> {
+export async function serveApi({ socket, group, log, ...agent }: ApiOptions): Promise<RpcServer> {
+  const { parts, status, detach, resync } = agent
   const server = createRpcServer(log, { name: 'this agent', mostCalls })
   server.add(AgentService, {
     attach: (request, { signal }) => attach(parts(), request, signal),
@@ -55,10 +60,9 @@ export async function serveApi({ socket, log, parts, status, detach, resync }: A
     verify: () => verify(parts()),
     resync: (request, { signal }) => resync(request, signal),
   })
-  mkdirSync(dirname(socket), { recursive: true, mode: 0o700 })
+  prepareDirectory(dirname(socket), group)
   await removeStale(socket)
-  await server.listen(`unix:${socket}`, ServerCredentials.createInsecure())
-  chmodSync(socket, 0o600)
+  await bindRestricted(socket, group, () => server.listen(`unix:${socket}`, ServerCredentials.createInsecure()))
   return server
 }
 

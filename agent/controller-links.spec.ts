@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { credentials, ServerCredentials } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { OverlayError } from '../lib/errors.ts'
 import { createRpcServer, type RpcServer } from '../lib/rpc-server.ts'
 import { AgentLinkService, type AgentMessage, Controller, Question, Repairs } from '../proto/index.ts'
 import { linkControllers } from './controller-links.ts'
+import { followControllers } from './controllers.ts'
 import { feeds, keys, snapshot } from './testing/feeds.ts'
 
 const log = pino({ level: 'silent' })
@@ -34,8 +36,9 @@ async function linked(connect: (messages: AsyncIterable<AgentMessage>) => AsyncI
   const signals: AbortSignal[] = []
   const listeners = new Set<(repairs: Repairs) => void>()
   const movers = new Set<() => void>()
+  const refusals = new Map<string, string>()
   void linkControllers({
-    store,
+    controllers: followControllers(store, stop.signal, log),
     hello: { node: 'n1' },
     credentials: credentials.createInsecure(),
     onRepairs: (listener) => {
@@ -46,6 +49,7 @@ async function linked(connect: (messages: AsyncIterable<AgentMessage>) => AsyncI
       movers.add(listener)
       return () => movers.delete(listener)
     },
+    onRefused: (address, why) => (why ? refusals.set(address, why.message) : refusals.delete(address)),
     answer: (_, signal) => {
       signals.push(signal)
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))))
@@ -57,7 +61,7 @@ async function linked(connect: (messages: AsyncIterable<AgentMessage>) => AsyncI
   const value = Controller.create({ id: 'c1', address })
   const tellOf = (update: Parameters<typeof tell>[1]) => tell(keys.controllers.prefix, update)
   await tellOf(snapshot([{ path, value, json: {}, createRevision: 1, modRevision: 1 }]))
-  return { path, signals, tellOf, listeners, movers }
+  return { path, address, signals, tellOf, listeners, movers, refusals }
 }
 
 it('gives up what a broken stream has asked, and is back soon', async () => {
@@ -141,4 +145,18 @@ it('dials anew, over a new connection, when this host has another address', asyn
   expect(signals[1]?.aborted).toBe(false)
   stop.abort()
   expect(movers.size).toBe(0)
+})
+
+it('tells who refuses this host, and asks him again only after seconds, until he takes it', async () => {
+  let attempts = 0
+  const { address, refusals, tellOf, path } = await linked(async function* () {
+    attempts++
+    yield* []
+    throw new OverlayError('unauthenticated', 'node n1 was removed: join again')
+  })
+  await vi.waitUntil(() => refusals.get(address) === 'node n1 was removed: join again', { timeout: 5_000, interval: 1 })
+  expect(attempts).toBe(1)
+  // Who is gone refuses nobody.
+  await tellOf({ kind: 'changes', changes: [{ kind: 'delete', path, modRevision: 9 }], revision: 9 })
+  expect([...refusals]).toEqual([])
 })

@@ -1,6 +1,6 @@
 /** Streams to all controllers, on which they ask this host. Agents dial; nobody dials them. */
 
-import { OverlayError } from '../lib/errors.ts'
+import { hasCode, OverlayError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createGate } from '../lib/overload.ts'
 import { type Backoff, delayBefore, pause } from '../lib/retry.ts'
@@ -15,12 +15,16 @@ import {
   type Question,
   type Repairs,
 } from '../proto/index.ts'
-import { partBelow } from '../store/keys.ts'
-import type { Store } from '../store/store.ts'
+import { aborted } from '../store/hold-lease.ts'
+import type { Controllers } from './controllers.ts'
 
 const reconnect: Backoff = { first: 100, most: 3_000 }
 /** A stream that lived so many milliseconds was a good one. */
 const steady = 10_000
+/** Of one that refuses us by our certificate: that passes by somebody's hand only. */
+const refused: Backoff = { first: 5_000, most: 60_000 }
+/** A stream that was not refused within so many milliseconds was taken. */
+const taken = 2_000
 /** Questions of one controller that may be answered at a time. */
 const mostQuestions = 1_000
 
@@ -31,7 +35,7 @@ const mostQuestions = 1_000
 export type Answerer = (question: Question, signal: AbortSignal) => Promise<Init<Omit<Answer, 'id' | 'problem'>>>
 
 export interface ControllerLinksOptions {
-  readonly store: Store
+  readonly controllers: Controllers
   readonly hello: Init<Hello>
   readonly credentials: RpcClientOptions['credentials']
   readonly answer: Answerer
@@ -39,17 +43,21 @@ export interface ControllerLinksOptions {
   readonly onRepairs: (listener: (repairs: Repairs) => void) => () => void
   /** Listens for another address of this host: connections from the former one are dead. @returns how to end that. */
   readonly onOtherAddress: (listener: () => void) => () => void
+  /** A controller refuses this host's certificate, and says why; undefined: it does no more. */
+  readonly onRefused: (address: string, why: OverlayError | undefined) => void
   readonly signal: AbortSignal
   readonly log: Logger
 }
 
 /** Keeps one stream to each controller that etcd names; ends when the signal aborts. */
 export async function linkControllers(options: ControllerLinksOptions): Promise<void> {
-  const { store, onOtherAddress, signal, log } = options
+  const { controllers, onOtherAddress, onRefused, signal, log } = options
   const links = new Map<string, { address: string; stop: AbortController }>()
   const unlink = (id: string) => {
-    links.get(id)?.stop.abort()
+    const link = links.get(id)
     links.delete(id)
+    link?.stop.abort()
+    if (link) onRefused(link.address, undefined)
   }
   const link = (id: string, address: string) => {
     if (links.get(id)?.address === address) return
@@ -60,6 +68,11 @@ export async function linkControllers(options: ControllerLinksOptions): Promise<
       log.debug({ err: error, address }, 'link to controller ended'),
     )
   }
+  const linkAll = () => {
+    const known = controllers.all()
+    for (const id of links.keys()) if (!known.has(id)) unlink(id)
+    for (const [id, address] of known) link(id, address)
+  }
   const redialAll = () => {
     // Of a copy: what is linked anew is not to be come upon again.
     for (const [id, { address }] of new Map(links)) {
@@ -67,19 +80,10 @@ export async function linkControllers(options: ControllerLinksOptions): Promise<
       link(id, address)
     }
   }
-  signal.addEventListener('abort', onOtherAddress(redialAll), { once: true })
-  for await (const update of store.follow(store.keys.controllers, signal)) {
-    if (update.kind === 'lost') continue
-    if (update.kind === 'snapshot') {
-      const present = new Set(update.paths.map((path) => partBelow(store.keys.controllers, path)))
-      for (const id of links.keys()) if (!present.has(id)) unlink(id)
-      for (const { value } of update.entries) link(value.id, value.address)
-      continue
-    }
-    for (const change of update.changes)
-      if (change.kind === 'put') link(change.entry.value.id, change.entry.value.address)
-      else unlink(partBelow(store.keys.controllers, change.path) ?? '')
-  }
+  for (const end of [onOtherAddress(redialAll), controllers.onChange(linkAll)])
+    signal.addEventListener('abort', end, { once: true })
+  linkAll()
+  await aborted(signal)
 }
 
 async function keepLink(options: ControllerLinksOptions, address: string, signal: AbortSignal): Promise<void> {
@@ -89,6 +93,8 @@ async function keepLink(options: ControllerLinksOptions, address: string, signal
   while (!signal.aborted) {
     const began = performance.now()
     let asked = false
+    let pace = reconnect
+    const timer = setTimeout(() => options.onRefused(address, undefined), taken)
     const onQuestion = () => {
       asked = true
     }
@@ -97,10 +103,21 @@ async function keepLink(options: ControllerLinksOptions, address: string, signal
       options.log.debug({ address }, 'the controller ended the stream')
     } catch (error) {
       options.log.debug({ err: error, address }, 'no link to controller')
+      if (isRefusal(error) && !signal.aborted) {
+        options.onRefused(address, error)
+        pace = refused
+      }
+    } finally {
+      clearTimeout(timer)
     }
     if (asked || performance.now() - began > steady) failures = 0
-    await pause(delayBefore(failures++, reconnect), signal)
+    await pause(delayBefore(failures++, pace), signal)
   }
+}
+
+/** By who we are, not by what was asked. */
+function isRefusal(error: unknown): error is OverlayError {
+  return hasCode(error, 'unauthenticated') || hasCode(error, 'permission_denied')
 }
 
 type Link = Duplex<AgentMessage, Question>

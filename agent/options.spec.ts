@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readOptions } from '../lib/options.ts'
+import { createAuthority, createKey, createRequest, issueCertificate } from '../lib/pki/issue.ts'
 import { agentSpec } from './options.ts'
 
 vi.mock('node:os', () => ({ hostname: vi.fn() }))
@@ -31,8 +32,10 @@ describe('the agent’s options', () => {
       sessionTtl: 30,
       sandboxGrace: 60,
       resync: false,
+      purge: false,
       prefix: '/overlay/v1/',
       tls: undefined,
+      etcdTls: undefined,
       logLevel: 'info',
     })
   })
@@ -68,12 +71,39 @@ describe('the agent’s options', () => {
     )
   })
 
-  it('the TLS files are read', () => {
-    const ca = fileWith('ca.crt', 'a certificate')
-    expect(read(`--etcd a --tls-ca ${ca}`)).toMatchObject({
-      etcd: ['https://a:2379'],
-      tls: { ca: Buffer.from('a certificate') },
-    })
+  it('the TLS files are read, and are etcd’s too unless it has its own', async () => {
+    const [one, other] = await Promise.all(['one', 'other'].map(async (name) => createAuthority(name, 3_600_000)))
+    const ca = fileWith('ca.crt', one?.certificate ?? '')
+    const etcdCa = fileWith('etcd-ca.crt', other?.certificate ?? '')
+    const { etcd, tls, etcdTls } = read(`--etcd a --tls-ca ${ca}`)
+    expect(etcd).toEqual(['https://a:2379'])
+    expect(String(tls?.current().ca)).toBe(one?.certificate)
+    expect(etcdTls).toBe(tls)
+    const apart = read(`--etcd a --tls-ca ${ca} --etcd-ca ${etcdCa}`)
+    expect(String(apart.tls?.current().ca)).toBe(one?.certificate)
+    expect(String(apart.etcdTls?.current().ca)).toBe(other?.certificate)
+    expect(() => read('--etcd a --etcd-ca /none')).toThrow('--etcd-ca: --etcd-ca /none: cannot be read')
+  })
+
+  it('a pair whose replacement was cut short is whole again', async () => {
+    const authority = await createAuthority('one', 3_600_000)
+    const [before, after] = await Promise.all(
+      [1, 2].map(async () => {
+        const pair = await createKey()
+        const fields = { commonName: 'node', life: 3_600_000 }
+        return { key: pair.key, cert: await issueCertificate(authority, await createRequest(pair), fields) }
+      }),
+    )
+    const [ca, cert] = [fileWith('ca.crt', authority.certificate), fileWith('tls.crt', before?.cert ?? '')]
+    const key = fileWith('tls.key', after?.key ?? '')
+    fileWith('tls.crt.new', after?.cert ?? '')
+    const { tls } = read(`--etcd a --tls-ca ${ca} --tls-cert ${cert} --tls-key ${key}`)
+    expect(String(tls?.current().cert)).toBe(after?.cert)
+  })
+
+  it('to purge, no store is needed, nor files that may be gone', () => {
+    expect(read('--purge --tls-ca /none')).toMatchObject({ purge: true, etcd: [], tls: undefined })
+    expect(() => read('--purge --vxlan-port 0')).toThrow('--vxlan-port')
   })
 
   it('etcd may be a list in the file', () => {

@@ -14,14 +14,23 @@ export interface StatusParts {
   readonly waitingFor: OverlayError | undefined
   /** What is amiss with the VTEP address. */
   readonly vtepProblem: string | undefined
+  /** What is amiss beside the store and the kernel: certificates, for example. */
+  readonly otherProblems: readonly string[]
 }
 
-export function agentStatus({ guard, node, parts, waitingFor, vtepProblem }: StatusParts): AgentStatus {
+/** How the agent is, in short. */
+export function agentState({ guard, parts, waitingFor }: Pick<StatusParts, 'guard' | 'parts' | 'waitingFor'>) {
   const doubt = guard.reason()
   const away = parts?.health.problem()
   const state = doubt ? 'HOLDING' : parts === undefined ? 'SYNCING' : away ? 'DISCONNECTED' : 'READY'
   const reason = doubt ?? away?.message ?? (parts ? '' : (waitingFor?.message ?? 'reading the store'))
-  if (!parts) return AgentStatus.create({ state, reason, node })
+  return { state, reason } as const
+}
+
+export function agentStatus(given: StatusParts): AgentStatus {
+  const { guard, node, parts, waitingFor, vtepProblem, otherProblems } = given
+  const { state, reason } = agentState(given)
+  if (!parts) return AgentStatus.create({ state, reason, node, problems: [...otherProblems] })
   const { view, sync, intents, reconciler, vanished } = parts
   const networks = [...sync.followed()].filter((network) => view.hasNetwork(network))
   const local = [...view.localEndpoints()].length
@@ -36,7 +45,8 @@ export function agentStatus({ guard, node, parts, waitingFor, vtepProblem }: Sta
     localEndpointCount: local,
     remoteEndpointCount: Math.max(0, all - local),
     problems: [
-      ...(doubt ? [] : [guard.holdsBack() ?? []].flat()),
+      ...otherProblems,
+      ...(state === 'HOLDING' ? [] : [guard.holdsBack() ?? []].flat()),
       ...(view.self.generation === undefined ? [unregistered(view.self.node, waitingFor)] : []),
       ...(vtepProblem ? [vtepProblem] : []),
       ...networks.flatMap((name) => misfit(view.self, view.network(name)) ?? []),

@@ -10,12 +10,12 @@ import { OverlayError } from '../../lib/errors.ts'
 import { takeTurns } from '../../lib/in-slices.ts'
 import { familyOf } from '../../lib/ip.ts'
 import type { Mac } from '../../lib/mac.ts'
+import { AF_PACKET, openSocket, SOCK_RAW, sendTo } from '../../lib/syscalls.ts'
 import { announcementFrame, etherTypeOf } from './announcement.ts'
 import type { Host } from './host.ts'
 import type { Announcement } from './kernel.ts'
 import { dumpPorts, findLink, type Link } from './links.ts'
 import { deleteNeighbour } from './neighbours.ts'
-import { AF_PACKET, openSocket, SOCK_RAW, sendTo } from './syscalls.ts'
 
 /** A bridge, and those of its ports that lead to a sandbox of ours. */
 interface Audience {

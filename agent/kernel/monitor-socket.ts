@@ -4,8 +4,16 @@
  */
 import { closeSync } from 'node:fs'
 import { OverlayError } from '../../lib/errors.ts'
+import {
+  AF_NETLINK,
+  bind,
+  MessageReceiver,
+  openSocket,
+  SOCK_RAW,
+  SystemError,
+  setSocketNumber,
+} from '../../lib/syscalls.ts'
 import { decodeMessages, type Message } from './netlink-message.ts'
-import { AF_NETLINK, bind, MessageReceiver, openSocket, SOCK_RAW, SystemError, setSocketNumber } from './syscalls.ts'
 
 const SOL_SOCKET = 1
 const SO_RCVBUFFORCE = 33

@@ -6,6 +6,17 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { OverlayError } from '../../lib/errors.ts'
 import { takeTurns } from '../../lib/in-slices.ts'
+import {
+  AF_NETLINK,
+  getSocketOption,
+  openSocket,
+  receive,
+  SOCK_RAW,
+  SystemError,
+  send,
+  setSocketNumber,
+  setSocketOption,
+} from '../../lib/syscalls.ts'
 import { netlinkError } from './netlink-error.ts'
 import {
   type Acknowledgement,
@@ -17,17 +28,6 @@ import {
 } from './netlink-message.ts'
 import type { OwnWork } from './own-work.ts'
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from './rtnetlink.ts'
-import {
-  AF_NETLINK,
-  getSocketOption,
-  openSocket,
-  receive,
-  SOCK_RAW,
-  SystemError,
-  send,
-  setSocketNumber,
-  setSocketOption,
-} from './syscalls.ts'
 
 const NETLINK_ROUTE = 0
 const SOL_SOCKET = 1

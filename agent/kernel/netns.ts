@@ -5,9 +5,9 @@
  */
 import { closeSync, constants, openSync, stat } from 'node:fs'
 import { type ErrorCode, OverlayError } from '../../lib/errors.ts'
+import { CLONE_NEWNET, SystemError, setns } from '../../lib/syscalls.ts'
 import type { NetnsIdentity } from './kernel.ts'
 import { NetlinkSocket, type SocketOptions } from './netlink-socket.ts'
-import { CLONE_NEWNET, SystemError, setns } from './syscalls.ts'
 
 /** A sandbox, for as long as one call takes. */
 export interface OpenSandbox {

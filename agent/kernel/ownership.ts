@@ -24,8 +24,16 @@ const namesOf: Readonly<Record<string, RegExp>> = {
 }
 
 export function ownership(clusterUid: string): Ownership {
-  const mark = `overlay/${clusterUid}/`
-  const isOurs = (link: Link) => link.alias.startsWith(mark) && link.kind in namesOf
+  return markedBy((alias) => alias.startsWith(`overlay/${clusterUid}/`))
+}
+
+/** The same of all clusters that this host was ever part of. */
+export function ownershipOfAll(): Ownership {
+  return markedBy((alias) => /^overlay\/[^/]+\/./.test(alias))
+}
+
+function markedBy(isMark: (alias: string) => boolean): Ownership {
+  const isOurs = (link: Link) => isMark(link.alias) && link.kind in namesOf
   const isHalfMade = (link: Link) => link.alias === '' && (namesOf[link.kind]?.test(link.name) ?? false)
   return {
     isOurs,

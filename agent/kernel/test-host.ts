@@ -4,10 +4,10 @@ import { closeSync, openSync } from 'node:fs'
 import { execa } from 'execa'
 import { createLogger } from '../../lib/log.ts'
 import { pause } from '../../lib/retry.ts'
+import { CLONE_NEWNET, setns } from '../../lib/syscalls.ts'
 import type { AnyItem, Difference, Item, ObservedItem } from '../state/item.ts'
 import type { Kernel, OperationResult } from './kernel.ts'
 import { createLinuxKernel, type LinuxKernelOptions } from './linux.ts'
-import { CLONE_NEWNET, setns } from './syscalls.ts'
 
 export const clusterUid = 'c0ffee'
 

@@ -70,9 +70,14 @@ export async function enterCluster(options: MembershipOptions): Promise<Membersh
         onWaiting(OverlayError.from(error))
       },
     })
+  const warnOfTwins = (nodes: readonly string[]) =>
+    log.warn(
+      { nodes, machineId: node.machineId },
+      'other nodes have the machine id of this one: empty /etc/machine-id in the image that they are clones of, and make it anew on each (systemd-machine-id-setup)',
+    )
   const registerAsIs = async () => {
     const sent = node
-    const registered = await register(store, sent)
+    const registered = await register(store, sent, warnOfTwins)
     if (sent === node) return registered
     throw new OverlayError('conflict', `the VTEP address of node ${node.name} changed while it was registered`)
   }

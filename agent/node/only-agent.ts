@@ -1,7 +1,10 @@
 /** One agent per node: two on one state directory would take each other's session and mend each other's kernel. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { OverlayError } from '../../lib/errors.ts'
+
+const nameOf = (nodeUid: string) => `overlay-agent/${nodeUid}`
 
 /**
  * Holds a socket of an abstract name (unix(7)) for as long as this process
@@ -10,7 +13,7 @@ import { OverlayError } from '../../lib/errors.ts'
  */
 export async function beOnlyAgent(nodeUid: string, stateDir: string): Promise<Server> {
   const server = createServer()
-  server.listen({ path: `\0overlay-agent/${nodeUid}` })
+  server.listen({ path: `\0${nameOf(nodeUid)}` })
   try {
     await once(server, 'listening')
   } catch (error) {
@@ -21,4 +24,14 @@ export async function beOnlyAgent(nodeUid: string, stateDir: string): Promise<Se
     )
   }
   return server.unref()
+}
+
+/**
+ * Whether any agent runs in the calling thread's network namespace, whatever its
+ * state directory: by what the kernel lists (proc_net(5)), where an abstract name
+ * begins with an @.
+ */
+export function isAgentRunning(): boolean {
+  const names = readFileSync('/proc/thread-self/net/unix', 'utf8')
+  return names.includes(` @${nameOf('')}`)
 }

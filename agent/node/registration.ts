@@ -45,11 +45,17 @@ export type NodeChange = Pick<Node, 'vtepAddress' | 'underlayMtu'>
 const changeAttempts = 5
 
 /**
- * Registers the node, or finds it registered.
+ * Registers the node, or finds it registered. `onTwins` is told which other nodes
+ * have its machine id, as clones of one image do: what is derived from it (DHCP
+ * leases, MACs that udev makes) is the same on them.
  * @throws OverlayError `already_exists` when the name or the VTEP address is
  * another host's; `conflict` when it is worth another attempt.
  */
-export async function register(store: Store, node: Init<Node> & { name: string; uid: string }): Promise<Registration> {
+export async function register(
+  store: Store,
+  node: Init<Node> & { name: string; uid: string },
+  onTwins: (names: readonly string[]) => void = () => undefined,
+): Promise<Registration> {
   const { keys } = store
   const { entries, revision } = await store.list(keys.nodes)
   const own = entries.find(({ value }) => value.name === node.name)
@@ -58,6 +64,8 @@ export async function register(store: Store, node: Init<Node> & { name: string; 
     own?.value,
     entries.map(({ value }) => value),
   )
+  const twins = entries.filter(({ value }) => value.name !== node.name && value.machineId === node.machineId)
+  if (node.machineId && twins.length > 0) onTwins(twins.map(({ value }) => value.name))
   if (own && isUpToDate(own.value, node)) return registration(store, own)
   const fresh = { ...node, registeredAt: own?.value.registeredAt ?? new Date().toISOString() }
   const outcome = await store.commit({

@@ -32,6 +32,13 @@ describe('the uid', () => {
   })
 })
 
+it('the members of etcd are those that were seen last', () => {
+  const stateDir = openStateDir(path())
+  expect(stateDir.readMembers()).toEqual([])
+  stateDir.writeMembers(['https://a:2379', 'https://b:2379'])
+  expect(openStateDir(path()).readMembers()).toEqual(['https://a:2379', 'https://b:2379'])
+})
+
 describe('the memory', () => {
   it('is what was written last', () => {
     const stateDir = openStateDir(path())

@@ -36,6 +36,9 @@ export interface StateDir {
   /** What lived on this host when the agent last wrote it down. */
   readEndpoints(): readonly Endpoint[]
   writeEndpoints(endpoints: readonly Init<Endpoint>[]): void
+  /** URLs of etcd's members when they were last seen; none where they are not remembered. */
+  readMembers(): readonly string[]
+  writeMembers(urls: readonly string[]): void
   readIntents(): readonly Intent[]
   writeIntent(intent: Intent): void
   removeIntent(endpointId: string): void
@@ -50,6 +53,7 @@ export function openStateDir(path: string): StateDir {
   const intents = join(path, 'intents')
   const memory = join(path, 'cluster.json')
   const endpoints = join(path, 'endpoints.json')
+  const members = join(path, 'etcd-members')
   const uidFile = join(path, 'node-uid')
   explained(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }))
   const file = explained(intents, () => openIntentFile(intents))
@@ -69,6 +73,8 @@ export function openStateDir(path: string): StateDir {
       explained(endpoints, () => parse(recordsSchema, readIfThere(endpoints)) ?? []).flatMap(endpointOf),
     writeEndpoints: (records) =>
       explained(endpoints, () => replace(endpoints, JSON.stringify(records.map((record) => Endpoint.toJson(record))))),
+    readMembers: () => explained(members, () => readIfThere(members)?.split('\n').filter(Boolean) ?? []),
+    writeMembers: (urls) => explained(members, () => replace(members, urls.map((url) => `${url}\n`).join(''), true)),
     readIntents: () => explained(intents, () => file.read()),
     writeIntent: (intent) => explained(intents, () => file.write(intent)),
     removeIntent: (endpointId) => explained(intents, () => file.remove(endpointId)),

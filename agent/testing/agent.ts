@@ -141,6 +141,8 @@ export function createTestAgent(cluster: TestCluster, host: TestHost, wish: Agen
       vtepInterface,
       prefix: cluster.prefix,
       tls: undefined,
+      etcdTls: undefined,
+      purge: false,
       logLevel: 'silent',
     },
     store,

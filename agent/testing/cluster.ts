@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { vi } from 'vitest'
 import { parseIp } from '../../lib/ip.ts'
 import type { Init, Network } from '../../proto/index.ts'
-import { connect } from '../../store/connect.ts'
+import { type ConnectOptions, connect } from '../../store/connect.ts'
 import type { TestEtcd } from '../../store/etcd-for-tests.ts'
 import { createQuarantine } from '../../store/quarantine.ts'
 import { put, remove, type Store, unchanged } from '../../store/store.ts'
@@ -48,10 +48,13 @@ export interface NetworkWish {
   readonly vni?: number
 }
 
-export async function openCluster({ url }: Pick<TestEtcd, 'url'>, prefix = randomPrefix()): Promise<TestCluster> {
+export async function openCluster(
+  { url, tls }: Pick<TestEtcd, 'url'> & Pick<ConnectOptions, 'tls'>,
+  prefix = randomPrefix(),
+): Promise<TestCluster> {
   const stores: Store[] = []
   const open = (callTimeout = 2_000) => {
-    const store = connect({ urls: [url], prefix, callTimeout, log: silent })
+    const store = connect({ urls: [url], prefix, tls, callTimeout, log: silent })
     stores.push(store)
     return store
   }
