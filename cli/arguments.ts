@@ -13,6 +13,13 @@ type Collector<T> = (text: string, before: readonly T[] | undefined) => readonly
 
 /** The parsers that make lists. */
 const collectors = new WeakSet<object>()
+/** What those parsers take that take few words only. */
+const choicesByParser = new WeakMap<object, readonly string[]>()
+
+/** The words that a parser takes, where they are few. */
+export function choicesOf(parse: object | undefined): readonly string[] | undefined {
+  return parse && choicesByParser.get(parse)
+}
 
 /** Makes a list of an option that may be given many times. */
 export function repeatable<T>(parse: (text: string) => T): Collector<T> {
@@ -26,12 +33,15 @@ export function refuseRepeated(option: Option): void {
   const { parseArg } = option
   if (parseArg && collectors.has(parseArg)) return
   const given: string[] = []
-  option.argParser((text: string, before: unknown): unknown => {
+  const once = (text: string, before: unknown): unknown => {
     given.push(text)
     if (given.length > 1)
       throw new InvalidArgumentError(`is given more than once, as ${given.map(quote).join(' and ')}: give it once`)
     return parseArg ? parseArg(text, before) : text
-  })
+  }
+  const choices = choicesOf(parseArg)
+  if (choices) choicesByParser.set(once, choices)
+  option.argParser(once)
 }
 
 /** Collects an option that may be given many times, as it is written. */
@@ -55,11 +65,13 @@ export function parseSeconds(text: string): number {
 }
 
 export function parseChoice<T extends string>(choices: readonly T[]) {
-  return (text: string): T => {
+  const parse = (text: string): T => {
     const found = choices.find((choice) => choice === text)
     if (found === undefined) throw new InvalidArgumentError(`"${text}" is none of ${choices.join(', ')}`)
     return found
   }
+  choicesByParser.set(parse, choices)
+  return parse
 }
 
 /** HOST:PORT, with brackets around an IPv6 address. */

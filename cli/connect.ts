@@ -1,12 +1,11 @@
-/** Connections to the controller and to the local agent, and what to say when they fail. */
-import { credentials } from '@grpc/grpc-js'
-import { type ErrorCode, OverlayError } from '../lib/errors.ts'
+/** Connections to the controller and to the local agent. */
+import { credentials, type Metadata } from '@grpc/grpc-js'
+import { OverlayError } from '../lib/errors.ts'
+import { settlePair } from '../lib/pki/replace-files.ts'
 import { type CallOptions, createRpcClient, type RpcClient } from '../lib/rpc-client.ts'
-import { clientCredentials, readTls } from '../lib/tls.ts'
+import { clientCredentials, readTls, type Tls, type TlsFiles } from '../lib/tls.ts'
+import { type ConnectionFault, connectionFault, type PeerKind, type Reached, whetherDone } from './connection-faults.ts'
 import type { Globals } from './globals.ts'
-
-/** The two that overlayctl talks to. */
-export type PeerKind = 'controller' | 'agent'
 
 export interface Peer {
   readonly kind: PeerKind
@@ -26,14 +25,17 @@ export interface Peer {
     question: (client: RpcClient, options: CallOptions) => AsyncIterable<T>,
     moved?: (why: string) => void,
   ): AsyncIterable<T>
+  /** Reads the TLS files again: connections from now on go by what they hold. */
+  reload(): void
   close(): void
 }
 
-/**
- * How far a failed call came: never sent; sent, or perhaps, without an answer;
- * or refused by the peer's own answer.
- */
-export type Reached = 'never' | 'perhaps' | 'answered'
+/** What controllers told beside their answers, from the first one on. */
+export interface Heard {
+  isAnswered: boolean
+  /** SHA-256 of the bundle of authorities to trust, hexadecimal; empty: nothing was said of it. */
+  authorities: string
+}
 
 /** A call that failed, or was refused by who was called. */
 export class CallError extends OverlayError {
@@ -55,24 +57,75 @@ export class CallError extends OverlayError {
   }
 }
 
-export interface ConnectionFault {
-  /** When it is another than what grpc-js gave. */
-  readonly code?: ErrorCode
-  readonly reached: Reached
-  readonly why: string
-  readonly message: string
-}
-
 /** A peer that can be asked whether it is there. */
 export interface OnePeer extends Peer {
   /** See RpcClient.answers. */
   answers(milliseconds: number): Promise<boolean>
 }
 
-/** @throws OverlayError `invalid` when the TLS files cannot be read (on first use). */
-export function connectTo(address: string, { timeout, tls }: Globals, interrupted: AbortSignal): OnePeer {
-  const open = () => createRpcClient({ address, credentials: clientCredentials(readTls(tls)), timeout })
-  return createPeer('controller', address, timeout, interrupted, open)
+/** @throws OverlayError when the TLS files cannot be read (on first use): see readClientTls. */
+export function connectTo(
+  address: string,
+  { timeout, tls }: Globals,
+  interrupted: AbortSignal,
+  heard?: Heard,
+): OnePeer {
+  return connectWith(address, timeout, () => readClientTls(tls), interrupted, heard)
+}
+
+/** With TLS material that is read on first use; undefined: in clear. */
+export function connectWith(
+  address: string,
+  timeout: number,
+  tls: () => Tls | undefined,
+  interrupted: AbortSignal,
+  heard?: Heard,
+): OnePeer {
+  let material: Tls | undefined
+  const open = () => {
+    material = tls()
+    const onMetadata = (metadata: Metadata) => {
+      if (!heard) return
+      heard.isAnswered = true
+      heard.authorities = String(metadata.get('overlay-authorities')[0] ?? '')
+    }
+    return createRpcClient({ address, credentials: clientCredentials(material), timeout, onMetadata })
+  }
+  return {
+    ...createPeer('controller', address, timeout, interrupted, open),
+    reload: () => void material?.reload(),
+  }
+}
+
+/** Once more where a renewal was cut short between certificate and key, or is at it. */
+function readSettled(files: TlsFiles): Tls | undefined {
+  try {
+    return readTls(files)
+  } catch (error) {
+    const { cert, key } = files
+    if (!cert || !key) throw error
+    try {
+      settlePair({ cert, key })
+    } catch {
+      throw error
+    }
+    return readTls(files)
+  }
+}
+
+/** @throws OverlayError `permission_denied` when the files are not this person's to read, else `invalid`. */
+function readClientTls(files: TlsFiles): Tls | undefined {
+  try {
+    return readSettled(files)
+  } catch (thrown) {
+    const error = OverlayError.from(thrown)
+    if (!(error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'EACCES')) throw error
+    throw new OverlayError(
+      'permission_denied',
+      `${files.key ?? files.cert ?? files.ca} is not for you to read: run overlayctl as root (for example with sudo), or get an identity of your own: overlayctl cluster login`,
+      { cause: error },
+    )
+  }
 }
 
 export function connectAgent({ agent, timeout }: Globals, interrupted: AbortSignal): Peer {
@@ -116,86 +169,7 @@ function createPeer(
       }
     },
     answers: (milliseconds) => connected().answers(milliseconds),
+    reload: () => undefined,
     close: () => client?.close(),
-  }
-}
-
-/**
- * What grpc-js says when the connection is at fault, in words; undefined when
- * the peer itself refused. Its texts are in grpc-js' picker.js,
- * load-balancer-pick-first.js, resolver-dns.js, resolving-call.js and
- * subchannel-call.js.
- */
-function connectionFault(
-  { code, message }: OverlayError,
-  kind: PeerKind,
-  address: string,
-  waited: number,
-  doubt: string,
-): ConnectionFault | undefined {
-  if (code === 'deadline' && message.startsWith('Deadline exceeded'))
-    return {
-      reached: message.includes('Waiting for LB pick') ? 'never' : 'perhaps',
-      why: `no answer in ${waited / 1000} s`,
-      message: `${the(kind)} ${address} did not answer in ${waited / 1000} s: see whether ${programOf[kind]} is well, or allow more with --timeout SECONDS`,
-    }
-  if (code !== 'unavailable' && code !== 'internal') return undefined
-  if (/^(Name resolution failed|No addresses resolved)/.test(message))
-    return {
-      reached: 'never',
-      why: 'its name cannot be resolved',
-      message: `the controller's name in ${address} cannot be resolved: ${otherAddress[kind]}`,
-    }
-  if (/^No connection established.*(EACCES|EPERM)/s.test(message))
-    return {
-      code: 'permission_denied',
-      reached: 'never',
-      why: 'no permission',
-      message: `no permission to use ${the(kind)} ${address}: run overlayctl as root (for example with sudo)`,
-    }
-  if (message.startsWith('No connection established'))
-    return { reached: 'never', ...notConnected(message, kind, address) }
-  // Cancelled is a call by a controller that is stopped and waits no longer.
-  if (
-    /^(Connection dropped|Received RST_STREAM|Stream refused|Call cancelled|read E|write E|Received HTTP status)/.test(
-      message,
-    )
-  )
-    return {
-      reached: 'perhaps',
-      why: message,
-      message: `the connection to ${the(kind)} ${address} broke (${message}): ${doubt}`,
-    }
-  return undefined
-}
-
-/** Of a call without an answer. */
-const whetherDone = 'what was asked may have been done or not; look, then try again'
-
-const programOf = { controller: 'overlay-controller', agent: 'overlay-agent' } as const
-
-export const otherAddress = {
-  controller: 'name another with --controller HOST:PORT or OVERLAY_CONTROLLER',
-  agent: 'name another socket with --agent PATH or OVERLAY_AGENT',
-} as const
-
-function the(kind: PeerKind): string {
-  return kind === 'controller' ? 'the controller at' : 'the agent at'
-}
-
-function notConnected(details: string, kind: PeerKind, address: string): Pick<ConnectionFault, 'why' | 'message'> {
-  const why = /Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(details)?.[1] ?? details
-  const start = `start ${programOf[kind]}${kind === 'agent' ? ' on this host' : ''}, or ${otherAddress[kind]}`
-  if (why.includes('ENOENT')) return { why, message: `cannot reach the agent: there is no socket ${address}: ${start}` }
-  if (why.includes('ECONNREFUSED'))
-    return {
-      why: 'connection refused',
-      message: `cannot reach ${the(kind)} ${address} (connection refused): ${start}`,
-    }
-  if (/EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/.test(why))
-    return { why, message: `cannot reach ${the(kind)} ${address} (${why}): ${otherAddress[kind]}` }
-  return {
-    why,
-    message: `cannot reach ${the(kind)} ${address} (${why}): is it ${programOf[kind]}, and does it serve with TLS (then give --tls-ca, --tls-cert, --tls-key) or without?`,
   }
 }

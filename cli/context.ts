@@ -1,5 +1,6 @@
 /** What a command is given to work with. */
-import type { Peer } from './connect.ts'
+import type { Host } from './cluster/host.ts'
+import type { Heard, Peer } from './connect.ts'
 import type { Globals } from './globals.ts'
 
 /** The process around the program, so that tests can put another one there. */
@@ -15,6 +16,7 @@ export interface Surroundings {
   /** Standard input, to its end. */
   readonly input: (interrupted: AbortSignal) => Promise<string>
   readonly now: () => Date
+  readonly host: Host
   readonly signals: Signals
 }
 
@@ -37,10 +39,12 @@ export interface Context extends Surroundings {
   readonly globals: Globals
   readonly controller: Peer
   readonly agent: Peer
+  /** Of the controllers that this command has asked. */
+  readonly heard: Readonly<Heard>
   /** A line for people on standard error. */
-  note(line: string): void
+  readonly note: (line: string) => void
   /** Tells of a failure that the command goes on past; the exit code will be 1. */
-  report(error: unknown): void
+  readonly report: (error: unknown) => void
 }
 
 /** Does a command's work and gives the exit code. */

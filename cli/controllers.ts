@@ -1,7 +1,8 @@
 /** The controllers, which stand for each other: which of them is asked. */
 import { OverlayError } from '../lib/errors.ts'
 import { delayBefore, pause } from '../lib/retry.ts'
-import { CallError, connectTo, type OnePeer, otherAddress, type Peer } from './connect.ts'
+import { CallError, connectTo, type OnePeer, type Peer } from './connect.ts'
+import { otherAddress } from './connection-faults.ts'
 import type { Globals } from './globals.ts'
 
 /**
@@ -35,8 +36,13 @@ interface Ended {
   readonly error?: CallError
 }
 
-export function connectControllers(globals: Globals, interrupted: AbortSignal): Peer {
-  const [first, ...others] = globals.controllers.map((address) => connectTo(address, globals, interrupted))
+/** `connect`: how; by default with the TLS files of `globals`. */
+export function connectControllers(
+  globals: Globals,
+  interrupted: AbortSignal,
+  connect = (address: string): OnePeer => connectTo(address, globals, interrupted),
+): Peer {
+  const [first, ...others] = globals.controllers.map((address) => connect(address))
   if (!first) throw new OverlayError('internal', 'there is no controller to connect to')
   if (others.length === 0) return first
   return firstThatAnswers([first, ...others], Math.min(longestPatience, globals.timeout), interrupted)
@@ -135,6 +141,9 @@ function firstThatAnswers(peers: readonly OnePeer[], patience: number, interrupt
         short = performance.now() - since < shortStream ? short + 1 : 0
         if (short > 1) await pause(delayBefore(short, betweenShort), interrupted)
       }
+    },
+    reload() {
+      for (const peer of peers) peer.reload()
     },
     close() {
       for (const peer of peers) peer.close()

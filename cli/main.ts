@@ -1,19 +1,25 @@
 /** overlayctl: this process as the surroundings of the program. */
+import { thisHost } from './cluster/this-host.ts'
 import type { Surroundings } from './context.ts'
 import { runCli } from './program.ts'
+
+// A token among the arguments is nobody else's to see in the list of processes. (They are copied before.)
+const args = process.argv.slice(2)
+if (args.some((text) => /^overlay\d|^--token/.test(text))) process.title = 'overlayctl'
 
 /** As a shell reports a program that a closed pipe ended. */
 const brokenPipe = 141
 
 process.stdout.on('error', () => process.exit(brokenPipe))
 
-void runCli(process.argv.slice(2), {
+void runCli(args, {
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
   ask: process.stdin.isTTY ? ask : undefined,
   input,
   now: () => new Date(),
+  host: thisHost,
   signals: processSignals(),
 }).then((code) => process.exit(code))
 

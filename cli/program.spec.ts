@@ -32,6 +32,24 @@ const commands = [
   'node rm',
   'status',
   'events',
+  'cluster',
+  'cluster init',
+  'cluster join',
+  'cluster leave',
+  'cluster status',
+  'cluster token',
+  'cluster token create',
+  'cluster token ls',
+  'cluster token rm',
+  'cluster login',
+  'cluster certs',
+  'cluster certs ls',
+  'cluster certs renew',
+  'cluster certs rotate-ca',
+  'cluster certs revoke',
+  'cluster backup',
+  'cluster restore',
+  'completion',
 ]
 
 it.each(commands)('%s --help has a paragraph and examples', async (command) => {
@@ -45,12 +63,13 @@ it.each(commands)('%s --help has a paragraph and examples', async (command) => {
 it('--help groups the commands', async () => {
   const { code, stdout } = await invoke(undefined, ['--help'])
   expect(code).toBe(0)
-  expect(stdout.match(/^[A-Z]\w+:$/gm)).toEqual([
+  expect(stdout.match(/^[A-Z][\w ]+:$/gm)).toEqual([
     'Options:',
     'Networks:',
     'Endpoints:',
     'Addresses:',
     'Cluster:',
+    'This program:',
     'Examples:',
   ])
   expect(stdout).toContain('[OVERLAY_TLS_CA]')

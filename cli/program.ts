@@ -3,8 +3,11 @@ import { Command, CommanderError } from 'commander'
 import { UsageError } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
 import { refuseRepeated } from './arguments.ts'
+import { keepIdentity } from './cluster/renew.ts'
 import { applyCommand } from './commands/apply.ts'
 import { attachCommand, detachCommand } from './commands/attach.ts'
+import { clusterCommand } from './commands/cluster/index.ts'
+import { completeCommand, completionCommand } from './commands/completion.ts'
 import { createCommand } from './commands/create.ts'
 import { diffCommand } from './commands/diff.ts'
 import { endpointCommand } from './commands/endpoint.ts'
@@ -18,7 +21,8 @@ import { runCommand } from './commands/run.ts'
 import { statusCommand } from './commands/status.ts'
 import { updateCommand } from './commands/update.ts'
 import { verifyCommand } from './commands/verify.ts'
-import { connectAgent } from './connect.ts'
+import { findConfig } from './config-files.ts'
+import { connectAgent, connectTo } from './connect.ts'
 import type { Context, Runner, Surroundings } from './context.ts'
 import { connectControllers } from './controllers.ts'
 import { errorText, exitCode, exitCodeOf, exitCodeOfSignal } from './exit.ts'
@@ -38,7 +42,8 @@ const groups: { readonly [heading: string]: readonly ((run: Runner) => Command)[
   ],
   'Endpoints:': [attachCommand, detachCommand, endpointCommand, runCommand],
   'Addresses:': [ipamCommand],
-  'Cluster:': [nodeCommand, statusCommand, verifyCommand, planCommand, eventsCommand],
+  'Cluster:': [clusterCommand, nodeCommand, statusCommand, verifyCommand, planCommand, eventsCommand],
+  'This program:': [completionCommand],
 }
 
 /** Runs overlayctl with the arguments after its name. Never throws; gives the exit code. */
@@ -50,7 +55,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   const run: Runner =
     (action) =>
     async (...args) => {
-      const globals = readGlobals(program.opts(), env)
+      const globals = readGlobals(program.opts(), env, await findConfig(surroundings.host, env))
       verbose = globals.verbose
       code = await withContext(globals, surroundings, (context) => action(context, ...args))
     }
@@ -68,7 +73,15 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   }
 }
 
-function build(program: Command, run: Runner, { stdout, stderr }: Surroundings): void {
+/** The tree of commands, to be looked at: what of it is run does nothing. */
+export function commandTree(): Command {
+  const program = new Command('overlayctl')
+  const nowhere = { write: () => true }
+  build(program, () => async () => undefined, { stdout: nowhere, stderr: nowhere })
+  return program
+}
+
+function build(program: Command, run: Runner, { stdout, stderr }: Pick<Surroundings, 'stdout' | 'stderr'>): void {
   program
     .description(
       'Makes and inspects overlay networks and attaches workloads to them. Networks, nodes and what is on other hosts it asks of a controller; attaching on this host, of the local agent.',
@@ -77,16 +90,20 @@ function build(program: Command, run: Runner, { stdout, stderr }: Surroundings):
   addGlobalOptions(program)
   for (const [heading, commands] of Object.entries(groups))
     for (const command of commands) program.addCommand(command(run).helpGroup(heading))
+  program.addCommand(completeCommand(run), { hidden: true })
   program.addHelpText(
     'after',
     `
 Examples:
+  overlayctl cluster init
   overlayctl create --subnet 10.0.9.0/24 web
   overlayctl attach web --netns c1
   overlayctl status
 
 Every global option may stand before or after the command, or be set by the
-environment variable in brackets. Exit codes: 0 done, 1 refused or failed,
+environment variable in brackets. Else it is taken from
+~/.config/overlay/overlayctl.yaml, /etc/overlay/overlayctl.yaml, and what this
+host's agent knows (controller, tlsCert, tlsKey, tlsCa). Exit codes: 0 done, 1 refused or failed,
 2 wrong usage. See "overlayctl COMMAND --help".`,
   )
   const settle = (command: Command) => {
@@ -112,7 +129,10 @@ async function withContext(
   act: (context: Context) => Promise<number>,
 ): Promise<number> {
   const { stderr, signals } = surroundings
-  const controller = connectControllers(globals, signals.interrupted)
+  const heard = { isAnswered: false, authorities: '' }
+  const controller = connectControllers(globals, signals.interrupted, (address) =>
+    connectTo(address, globals, signals.interrupted, heard),
+  )
   const agent = connectAgent(globals, signals.interrupted)
   let reported = false
   const context: Context = {
@@ -120,6 +140,7 @@ async function withContext(
     globals,
     controller,
     agent,
+    heard,
     note: (line) => void stderr.write(`${line}\n`),
     report: (error) => {
       reported = true
@@ -128,6 +149,7 @@ async function withContext(
   }
   try {
     const code = await act(context)
+    await keepIdentity(context)
     return code === exitCode.done && reported ? exitCode.failed : code
   } finally {
     controller.close()

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { AttachRequest, DetachRequest, Endpoint, type Init } from '../../proto/index.ts'
-import { type Answers, endpoint, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { endpoint } from '../testing/records.ts'
 
 let cluster: FakeCluster | undefined
 const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import { CreateNetworkRequest, type Init, Network } from '../../proto/index.ts'
-import { type Answers, type FakeCluster, startFakeCluster, web } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { web } from '../testing/records.ts'
 
 let cluster: FakeCluster | undefined
 const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))

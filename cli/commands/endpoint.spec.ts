@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Endpoint, ListEndpointsRequest } from '../../proto/index.ts'
-import { endpoint, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { endpoint } from '../testing/records.ts'
 
 let cluster: FakeCluster
 beforeEach(async () => {

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { Event } from '../../proto/index.ts'
-import { type Answers, endpoint, type FakeCluster, host1, startFakeCluster, web } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { endpoint, host1, web } from '../testing/records.ts'
 
 let cluster: FakeCluster | undefined
 const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))

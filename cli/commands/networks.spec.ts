@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import { Network } from '../../proto/index.ts'
-import { type Answers, db, type FakeCluster, startFakeCluster, web, webInFull } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { db, web, webInFull } from '../testing/records.ts'
 
 let cluster: FakeCluster | undefined
 const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))

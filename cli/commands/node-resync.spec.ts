@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
-import { type Answers, endpoint, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { endpoint } from '../testing/records.ts'
 
 let cluster: FakeCluster | undefined
 afterEach(() => cluster?.close())

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Node } from '../../proto/index.ts'
-import { type FakeCluster, host1, host2, startFakeCluster } from '../testing/cluster.ts'
+import { type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { host1, host2 } from '../testing/records.ts'
 
 let cluster: FakeCluster
 beforeEach(async () => {

@@ -4,7 +4,8 @@ import { execa } from 'execa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import type { AttachRequest, DetachRequest } from '../../proto/index.ts'
-import { type Answers, endpoint, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { endpoint } from '../testing/records.ts'
 
 const main = join(import.meta.dirname, '../main.ts')
 

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest'
 import { OverlayError } from '../../lib/errors.ts'
 import { AgentStatus, ClusterStatus } from '../../proto/index.ts'
-import { type Answers, agentStatus, clusterStatus, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
+import { type Answers, type FakeCluster, startFakeCluster } from '../testing/cluster.ts'
 import { invoke } from '../testing/invoke.ts'
+import { agentStatus, clusterStatus } from '../testing/records.ts'
 
 let cluster: FakeCluster | undefined
 const start = async (answers?: Answers) => (cluster = await startFakeCluster(answers))

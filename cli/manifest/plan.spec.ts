@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Faults } from '../../lib/faults.ts'
 import { CreateNetworkRequest, type Init, Network, UpdateNetworkRequest } from '../../proto/index.ts'
-import { db, webInFull } from '../testing/cluster.ts'
+import { db, webInFull } from '../testing/records.ts'
 import { planStep } from './plan.ts'
 import { networksOf } from './read.ts'
 

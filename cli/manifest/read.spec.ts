@@ -6,7 +6,7 @@ import { stringify } from 'yaml'
 import { Faults } from '../../lib/faults.ts'
 import { parseCidr } from '../../lib/ip.ts'
 import { Network } from '../../proto/index.ts'
-import { db, webInFull } from '../testing/cluster.ts'
+import { db, webInFull } from '../testing/records.ts'
 import { networksOf, readManifests } from './read.ts'
 
 function read(...texts: readonly string[]) {

@@ -1,6 +1,9 @@
 /** For specs: overlayctl without a process of its own. */
+import type { Host } from '../cluster/host.ts'
 import { runCli } from '../program.ts'
-import { type FakeCluster, now } from './cluster.ts'
+import { type FakeCluster } from './cluster.ts'
+import { createFakeHost } from './host.ts'
+import { now } from './records.ts'
 
 export interface Invocation {
   readonly code: number
@@ -18,6 +21,10 @@ export interface InvokeOptions {
   readonly terminal?: { readonly columns: number; readonly rows: number }
   /** Told of each piece of standard output, with all before. */
   readonly onOutput?: (stdout: string) => void
+  /** Default: a host that has nothing of a cluster. */
+  readonly host?: Host
+  /** Default: that of the canned data. */
+  readonly now?: Date
   /** Aborted with a signal's name as the reason. */
   readonly interrupted?: AbortSignal
 }
@@ -26,8 +33,10 @@ export interface InvokeOptions {
 export async function invoke(
   cluster: Pick<FakeCluster, 'controller' | 'agent'> | undefined,
   argv: readonly string[],
-  { env = {}, answer, input = '', terminal, onOutput, interrupted = new AbortController().signal }: InvokeOptions = {},
+  options: InvokeOptions = {},
 ): Promise<Invocation> {
+  const { env = {}, answer, input = '', terminal, onOutput, host = createFakeHost() } = options
+  const { interrupted = new AbortController().signal } = options
   const written = { stdout: '', stderr: '' }
   const addresses = cluster && { OVERLAY_CONTROLLER: cluster.controller, OVERLAY_AGENT: cluster.agent }
   const code = await runCli(argv, {
@@ -43,7 +52,8 @@ export async function invoke(
     stderr: { write: (text) => (written.stderr += text) },
     ask: answer === undefined ? undefined : async () => answer,
     input: async () => input,
-    now: () => now,
+    now: () => options.now ?? now,
+    host,
     signals: { interrupted, redirect: () => () => undefined },
   })
   return { code, ...written }
