@@ -9,12 +9,20 @@ const isolate = false
 /**
  * unit: pure logic, no root needed. parts: one part against a real etcd or the
  * real kernel (root). e2e: the built daemons on hosts made of namespaces
- * (root, after `npm run build`).
+ * (root, after `npm run build`). hosts: the package on hosts with an init of
+ * their own (root, after `npm run package`).
  */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', isolate, include: ['**/*.spec.ts'], exclude: [...never, ...parts, 'test/e2e/**'] } },
+      {
+        test: {
+          name: 'unit',
+          isolate,
+          include: ['**/*.spec.ts'],
+          exclude: [...never, ...parts, 'test/e2e/**', 'test/hosts/nspawn/**'],
+        },
+      },
       {
         test: { name: 'parts', isolate, include: parts, exclude: never, testTimeout: 60_000, hookTimeout: 60_000 },
       },
@@ -26,6 +34,17 @@ export default defineConfig({
           exclude: never,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'hosts',
+          isolate,
+          include: ['test/hosts/nspawn/**/*.spec.ts'],
+          exclude: never,
+          globalSetup: './test/hosts/nspawn/prepare.ts',
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
     ],

@@ -31,7 +31,7 @@ async function runAgent(host: Host, flags: Readonly<Record<string, string>>) {
     ...flags,
   }
   const list = Object.entries(all).flatMap(([name, value]) => (value === '' ? [] : [`--${name}`, value]))
-  const { stderr, exitCode } = await host.try([process.execPath, program('agent/main.js'), ...list], {
+  const { stderr, exitCode } = await host.try([process.execPath, program('overlay-agent.cjs'), ...list], {
     timeout: 20_000,
   })
   return { stderr, exitCode }

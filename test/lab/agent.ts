@@ -51,7 +51,7 @@ export function createAgent({ netns, directory, home, vtep, etcd }: AgentSpec): 
     netns,
     directory,
     log: join(home, 'agent.log'),
-    command: () => [process.execPath, program('agent/main.js'), ...own],
+    command: () => [process.execPath, program('overlay-agent.cjs'), ...own],
     ready: async () => {
       if (!existsSync(socket)) return false
       const { state, reason } = await status()

@@ -32,7 +32,7 @@ export function createController({ netns, directory, name, address, etcd }: Cont
     port: Number(address.split(':').at(-1)),
     command: () => [
       process.execPath,
-      program('controller/main.js'),
+      program('overlay-controller.cjs'),
       ...flags({ etcd, listen: address, advertise: address }),
     ],
     ready: async () => {

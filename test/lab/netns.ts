@@ -41,7 +41,12 @@ export interface Netns {
 
 /** A lab's namespace; `directory` is the lab's, `inner` the namespace's name within the lab. */
 export function netnsAt(labId: string, directory: string, name: string, inner = name): Netns {
-  const path = netnsPath(labId, inner)
+  return netnsOf({ name, netns: netnsName(labId, inner), path: netnsPath(labId, inner), directory, log: inner })
+}
+
+/** Any namespace that has a path; `directory` is the lab's, and `log` begins the names of its files in there. */
+export function netnsOf(spec: Pick<Netns, 'name' | 'netns' | 'path'> & { directory: string; log: string }): Netns {
+  const { name, netns, path, directory } = spec
   const run = async (command: Command, { env, input, timeout = 60_000 }: ExecOptions = {}) => {
     const result = await execa('nsenter', [`--net=${path}`, '--', ...argumentsOf(command)], {
       env: environment(env),
@@ -57,7 +62,7 @@ export function netnsAt(labId: string, directory: string, name: string, inner = 
   }
   return {
     name,
-    netns: netnsName(labId, inner),
+    netns,
     path,
     try: run,
     async exec(command, options) {
@@ -71,7 +76,7 @@ export function netnsAt(labId: string, directory: string, name: string, inner = 
         name: `${what} in ${name}`,
         command: argumentsOf(command),
         netns: path,
-        log: join(directory, `${inner}-${what.replaceAll(/\W+/g, '-')}.log`),
+        log: join(directory, `${spec.log}-${what.replaceAll(/\W+/g, '-')}.log`),
         directory,
         env,
       }),

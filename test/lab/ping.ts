@@ -4,8 +4,11 @@ import type { Netns } from './netns.ts'
 import { countAnswers, type PingCount } from './ping-count.ts'
 import { until } from './until.ts'
 
+/** Where a ping can be run: a namespace, or a whole machine. */
+export type Place = Pick<Netns, 'name' | 'try'>
+
 /** Whether one echo request is answered within `timeout` seconds (default 1). */
-export async function ping(from: Netns, address: string, timeout = 1): Promise<boolean> {
+export async function ping(from: Place, address: string, timeout = 1): Promise<boolean> {
   const { exitCode, stderr } = await from.try(['ping', '-n', '-q', '-c', '1', '-W', String(timeout), address])
   // 0: answered, 1: not answered, 2: another error, of which "unreachable" is an answer too.
   if (exitCode === 0 || exitCode === 1 || /unreachable/i.test(stderr)) return exitCode === 0
@@ -13,7 +16,7 @@ export async function ping(from: Netns, address: string, timeout = 1): Promise<b
 }
 
 /** Whether an echo request whose IP packet has `size` bytes, and may not be fragmented, is answered. */
-export async function passesWhole(from: Netns, address: string, size: number): Promise<boolean> {
+export async function passesWhole(from: Place, address: string, size: number): Promise<boolean> {
   // The headers of IP and ICMP.
   const payload = size - (address.includes(':') ? 48 : 28)
   const flags = ['-n', '-q', '-M', 'do', '-c', '1', '-W', '1', '-s', String(payload)]
@@ -22,13 +25,13 @@ export async function passesWhole(from: Netns, address: string, size: number): P
   throw new Error(`in ${from.name}: ping ${address}: ${stderr || stdout}`)
 }
 
-export interface Member {
-  readonly sandbox: Netns
+export interface Member<P extends Place = Netns> {
+  readonly sandbox: P
   readonly address: string
 }
 
 /** `answered[i][j]`: whether member j answered member i. One row at a time, a row at once. */
-export async function pingMatrix(members: readonly Member[]): Promise<readonly (readonly boolean[])[]> {
+export async function pingMatrix(members: readonly Member<Place>[]): Promise<readonly (readonly boolean[])[]> {
   const answered: boolean[][] = []
   for (const { sandbox } of members)
     answered.push(await Promise.all(members.map(({ address }) => ping(sandbox, address))))

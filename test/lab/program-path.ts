@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { packageRoot } from '../../lib/version.ts'
 
 /**
- * The path of a built program, for example `agent/main.js`.
+ * The path of a built program, for example `overlay-agent.cjs`.
  * @throws Error when it was not built.
  */
 export function program(name: string): string {
