@@ -1,5 +1,6 @@
 /** A host that is rebooted, or loses its power, is back in the cluster by itself. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '../../lab/until.ts'
 import { makeCluster, untilNodesLive } from '../cluster.ts'
 import type { NspawnLab } from './nspawn-lab.ts'
 import { showHostsOnFailure, startedHosts, timed } from './started-hosts.ts'
@@ -36,6 +37,11 @@ test.each([
       await host.start()
     }
     await untilNodesLive(lab.host(1), lab.hosts, 60_000)
+    // A session outlives a boot that is as short as this.
+    await until(async () => /^Agent: +ready/m.test((await host.try('overlayctl status')).stdout), {
+      what: `the agent of ${host.name} to be in sync`,
+      deadline: 60_000,
+    })
     // What was attached in a namespace that has ended is attached again by whoever made it.
     const again = await attachWorkload(host, 'web', name)
     if (number === 2) b = again
