@@ -12,6 +12,7 @@ import {
   NetworksService,
   NodesService,
   SecurityService,
+  type Service,
   type Session,
   TokensService,
 } from '../proto/index.ts'
@@ -19,6 +20,7 @@ import type { Store } from '../store/store.ts'
 import type { AgentLinks } from './agent-links.ts'
 import { answerBy } from './answer-by.ts'
 import type { ClusterAuthority } from './authority/authority.ts'
+import { refusals } from './authority/without.ts'
 import { controlPlaneHandlers } from './control-plane/handlers.ts'
 import { findEndpoint } from './endpoints/find.ts'
 import { forwardAttach, forwardDetach } from './endpoints/forward.ts'
@@ -96,10 +98,19 @@ export function addServices(server: RpcServer, options: ServicesOptions): void {
   server.add(AgentLinkService, {
     connect: (messages, context) => links.connect(messages, context.signal, context.caller),
   })
-  if (authority) addAuthorityServices(server, authority, options)
+  addAuthorityServices(server, authority, options)
 }
 
-function addAuthorityServices(server: RpcServer, authority: ClusterAuthority, { store, log }: ServicesOptions): void {
+function addAuthorityServices(
+  server: RpcServer,
+  authority: ClusterAuthority | undefined,
+  { store, log }: ServicesOptions,
+): void {
+  if (!authority) {
+    for (const service of [EnrolmentService, TokensService, SecurityService, ControlPlaneService])
+      server.add<Service>(service, refusals(service))
+    return
+  }
   server.add(EnrolmentService, authority.enrolment)
   server.add(TokensService, authority.tokens)
   server.add(SecurityService, authority.security)

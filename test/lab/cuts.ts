@@ -19,7 +19,8 @@ export interface Cuts {
 export function createCuts({ id, directory }: Pick<Lab, 'id' | 'directory'>): Cuts {
   const underlay = netnsAt(id, directory, 'underlay')
   const inForce = new Set<readonly Way[]>()
-  // The rules are written anew as a whole: one transaction, whatever was there.
+  // The rules are written anew as a whole: one transaction, whatever was there. Their priority is above
+  // br_netfilter's: Linux 6.1, where that is loaded, passes over all others of the bridge's forward hook.
   const write = async () => {
     const elements = [...new Set([...inForce].flat().map(([from, to]) => `${from} . ${to}`))]
     const set = elements.length > 0 ? `elements = { ${elements.join(', ')} };` : ''
@@ -28,7 +29,7 @@ export function createCuts({ id, directory }: Pick<Lab, 'id' | 'directory'>): Cu
         delete table bridge cuts
         table bridge cuts {
           set ways { type ipv4_addr . ipv4_addr; ${set} }
-          chain forward { type filter hook forward priority 0; policy accept; ip saddr . ip daddr @ways drop; }
+          chain forward { type filter hook forward priority 1; policy accept; ip saddr . ip daddr @ways drop; }
         }
       `,
     })
