@@ -16,7 +16,6 @@ async function refuse(): Promise<never> {
   )
 }
 
-// oxlint-disable-next-line require-yield
-async function* refuseStream(): AsyncGenerator<never, void> {
-  await refuse()
+function refuseStream(): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: refuse }) }
 }
