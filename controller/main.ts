@@ -15,7 +15,9 @@ void runProgram('overlay-controller', async ({ signal, defer, service }) => {
   // Those of a cluster with its own authority are read again by whoever renews them.
   if (tls && !options.sealingKey) rereadFiles(tls, signal, log)
   if (etcdClientTls && etcdClientTls !== tls) rereadFiles(etcdClientTls, signal, log)
-  const store = connect({ urls: etcdUrls, prefix, tls: etcdClientTls, log })
+  // Of the cluster's own etcd the members come and go.
+  const discover = options.etcdTls !== undefined
+  const store = connect({ urls: etcdUrls, prefix, tls: etcdClientTls, log, discover })
   let serving = false
   if (embeddedEtcd) {
     const etcd = await startEmbeddedEtcd({ ...embeddedEtcd, log, signal, probe: () => store.probe() })
